@@ -1,0 +1,46 @@
+import { pino, type DestinationStream } from 'pino';
+import pretty from 'pino-pretty';
+import type { Logger } from '../ports/logger.ts';
+
+/** A pino logger whose level may be changed later. */
+export interface LeveledLogger extends Logger {
+  setLevel(level: string): void;
+}
+
+/**
+ * Logs to standard error: one JSON object a line, or, on a terminal, lines for people. Writes are synchronous,
+ * so nothing is lost when a process dies. Keys that name a secret are never written out, whoever logs them.
+ */
+export function createLogger(level: string, base: object = {}): LeveledLogger {
+  const stream: DestinationStream = process.stderr.isTTY
+    ? pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' })
+    : pino.destination({ dest: 2, sync: true });
+  const logger = pino(
+    {
+      level,
+      base: { pid: process.pid, ...base },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: {
+        paths: ['password', 'pass', 'secret', 'token', 'key', 'authorization', 'cookie'].flatMap((name) => [
+          name,
+          `*.${name}`,
+        ]),
+        censor: '(redacted)',
+      },
+    },
+    stream,
+  );
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    get debugging() {
+      return logger.isLevelEnabled('debug');
+    },
+    setLevel(next) {
+      logger.level = next;
+    },
+  };
+}

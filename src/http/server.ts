@@ -1,0 +1,163 @@
+import { STATUS_CODES } from 'node:http';
+import { reasonOf } from '../core/errors.ts';
+import type { Logger } from '../ports/logger.ts';
+import { always, headerBlock, type Answer } from './answer.ts';
+import type { Counter } from './counts.ts';
+import { hostName } from './host-name.ts';
+import { ListenError } from './listen-error.ts';
+import { loadNative, type HttpRequest, type HttpResponse, type ListenSocket } from './native.ts';
+import { Problem, problemAnswer } from './problem.ts';
+import { Request, type RequestRules } from './request.ts';
+import type { Route, Router } from './router.ts';
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Lower-case names that requests must be for; with none, every `Host` is served. */
+  readonly ourNames: ReadonlySet<string>;
+  readonly rules: RequestRules;
+  readonly router: Router;
+  readonly counter: Counter;
+  readonly log: Logger;
+}
+
+export interface Server {
+  /**
+   * Stops listening and asks every client to close after its next answer. `drained` is called once, when the
+   * last connection is gone; an idle one ends by its own time-out of ten seconds.
+   */
+  drain(drained: () => void): void;
+  readonly draining: boolean;
+}
+
+const allowedMethods = 'GET, HEAD, OPTIONS';
+const optionsHead = headerBlock('text/plain', {
+  ...always,
+  Allow: allowedMethods,
+  'Access-Control-Allow-Methods': allowedMethods,
+  'Access-Control-Allow-Headers': '*',
+  'Access-Control-Max-Age': '86400',
+});
+
+/** Statuses with their reason phrase, made once. */
+const statusLines = new Map(Object.entries(STATUS_CODES).map(([code, phrase]) => [Number(code), `${code} ${phrase}`]));
+
+/**
+ * Listens for HTTP/1.1, sharing the port with the other workers (SO_REUSEPORT). Throws ListenError when the
+ * port cannot be had.
+ */
+export function startServer(options: ServerOptions): Server {
+  const { host, port, ourNames, rules, router, counter, log } = options;
+  const native = loadNative();
+  let draining = false;
+  let drained: (() => void) | undefined;
+
+  const serve = (response: HttpResponse, raw: HttpRequest): void => {
+    const startedAt = performance.now();
+    const path = raw.getUrl();
+    const method = raw.getCaseSensitiveMethod();
+    const request = new Request(path, raw, response, rules);
+    if (ourNames.size > 0 && !ourNames.has(hostName(raw.getHeader('host'))) && !isOwnHealthCheck(request)) {
+      response.close();
+      return;
+    }
+    const route = router.find(path);
+
+    const finish = (answer: Answer): void => {
+      write(response, answer, method === 'HEAD', draining || !(method === 'GET' || method === 'HEAD'));
+      const seconds = (performance.now() - startedAt) / 1000;
+      counter.answered(route?.path ?? 'none', answer.status, seconds);
+      if (log.debugging) logRequest(method, path, answer.status, seconds, client);
+    };
+    const client = log.debugging ? request.client() : undefined;
+
+    try {
+      const answer = answerTo(method, route, request);
+      if (answer instanceof Promise) later(response, request, answer, finish);
+      else finish(answer);
+    } catch (error) {
+      finish(answerToFailure(error, request.wants()));
+    }
+  };
+
+  const answerToFailure = (error: unknown, wanted: ReturnType<Request['wants']>): Answer => {
+    if (error instanceof Problem) return problemAnswer(error, wanted);
+    log.error({ error: reasonOf(error), stack: error instanceof Error ? error.stack : undefined }, 'a request failed');
+    return problemAnswer(new Problem(500, 'fault', 'Something went wrong here; it has been logged.'), wanted);
+  };
+
+  /** A route that waits: the caller may leave meanwhile, and the answer has to be corked by hand. */
+  const later = (
+    response: HttpResponse,
+    request: Request,
+    answer: Promise<Answer>,
+    finish: (answer: Answer) => void,
+  ): void => {
+    const wanted = request.wants();
+    let gone = false;
+    response.onAborted(() => {
+      gone = true;
+    });
+    void answer
+      .catch((error: unknown) => answerToFailure(error, wanted))
+      .then((settled) => {
+        if (!gone) response.cork(() => finish(settled));
+      });
+  };
+
+  const logRequest = (
+    method: string,
+    path: string,
+    status: number,
+    seconds: number,
+    client: ReturnType<Request['client']> | undefined,
+  ): void => {
+    log.debug({ method, path, status, ms: Math.round(seconds * 1e6) / 1000, client: client?.text }, 'request');
+  };
+
+  const app = native.App();
+  app.any('/*', serve);
+  app.filter((_response, change) => {
+    counter.connection(change < 0 ? -1 : 1);
+    if (drained !== undefined && counter.connections() === 0) drained();
+  });
+  let listening: ListenSocket | false = false;
+  app.listen(host, port, (socket) => {
+    listening = socket;
+  });
+  if (!listening) throw new ListenError(host, port);
+  const socket: ListenSocket = listening;
+
+  return {
+    get draining() {
+      return draining;
+    },
+    drain(whenDrained) {
+      if (draining) return;
+      draining = true;
+      native.us_listen_socket_close(socket);
+      if (counter.connections() === 0) whenDrained();
+      else drained = whenDrained;
+    },
+  };
+}
+
+function answerTo(method: string, route: Route | undefined, request: Request): Answer | Promise<Answer> {
+  if (route === undefined) throw new Problem(404, 'not-found', `There is nothing at this path; GET /openapi.json lists what there is.`);
+  if (method === 'GET' || method === 'HEAD') return route.handle(request);
+  if (method === 'OPTIONS') return { status: 204, head: optionsHead, body: '' };
+  throw new Problem(405, 'method-not-allowed', `Only ${allowedMethods} are understood here.`, { Allow: allowedMethods });
+}
+
+/** The host's own monitoring asks under an address, not under our name. */
+function isOwnHealthCheck(request: Request): boolean {
+  return request.path.startsWith('/health/') && request.peerIsLoopback();
+}
+
+function write(response: HttpResponse, answer: Answer, headOnly: boolean, close: boolean): void {
+  if (answer.status !== 200) response.writeStatus(statusLines.get(answer.status) ?? String(answer.status));
+  response.writeHeader('Content-Type', answer.head);
+  if (headOnly) response.endWithoutBody(Buffer.byteLength(answer.body), close);
+  else if (answer.status === 204) response.endWithoutBody(undefined, close);
+  else response.end(answer.body, close);
+}

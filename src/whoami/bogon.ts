@@ -1,0 +1,51 @@
+import { networkContains, parseNetwork, type IpAddress, type IpNetwork } from '../core/ip-address.ts';
+
+/** Why an address belongs to nobody on the public Internet. */
+export type BogonKind =
+  | 'unspecified'
+  | 'private'
+  | 'loopback'
+  | 'link-local'
+  | 'cgnat'
+  | 'documentation'
+  | 'benchmarking'
+  | 'multicast'
+  | 'broadcast'
+  | 'reserved';
+
+/**
+ * IANA's special-purpose address registries (RFC 6890 and its updates), the ranges that are not globally
+ * reachable. The first match counts, so narrower ranges stand before those they lie in.
+ */
+const registry: readonly (readonly [BogonKind, ...string[]])[] = [
+  ['unspecified', '0.0.0.0/32', '::/128'],
+  ['private', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
+  ['loopback', '127.0.0.0/8', '::1/128'],
+  ['link-local', '169.254.0.0/16', 'fe80::/10'],
+  ['cgnat', '100.64.0.0/10'],
+  ['documentation', '192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24', '2001:db8::/32', '3fff::/20'],
+  ['benchmarking', '198.18.0.0/15', '2001:2::/48'],
+  ['multicast', '224.0.0.0/4', 'ff00::/8'],
+  ['broadcast', '255.255.255.255/32'],
+  // ::/96 holds the deprecated IPv4-compatible addresses. A MaxMind-format tree keeps all of IPv4 there, so
+  // a look-up of ::909:909 would answer for 9.9.9.9: it must never reach one.
+  ['reserved', '0.0.0.0/8', '192.0.0.0/24', '240.0.0.0/4', '::/96', '64:ff9b:1::/48', '100::/64', '2001:10::/28', '5f00::/16', 'fec0::/10'],
+];
+
+interface Range {
+  readonly kind: BogonKind;
+  readonly network: IpNetwork;
+}
+
+const ranges: readonly Range[] = registry.flatMap(([kind, ...networks]) =>
+  networks.map((text) => {
+    const network = parseNetwork(text);
+    if (network === undefined) throw new Error(`not a network: ${text}`);
+    return { kind, network };
+  }),
+);
+
+/** The kind of an address that is not globally reachable; undefined for one that is. */
+export function bogonKind(address: IpAddress): BogonKind | undefined {
+  return ranges.find(({ network }) => networkContains(network, address))?.kind;
+}

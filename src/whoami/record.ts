@@ -1,0 +1,13 @@
+import type { IpAddress } from '../core/ip-address.ts';
+import type { GeoEdition, GeoRecord } from '../ports/geo-database.ts';
+import type { BogonKind } from './bogon.ts';
+
+/** Everything that is known of one address. */
+export interface WhoamiRecord {
+  readonly address: IpAddress;
+  /** Why the address belongs to nobody on the public Internet; `geo` is empty then. */
+  readonly bogon?: BogonKind;
+  readonly geo: GeoRecord;
+  /** The databases that were asked, the one of places first. */
+  readonly databases: readonly [GeoEdition, ...GeoEdition[]];
+}
