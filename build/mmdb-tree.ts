@@ -2,15 +2,17 @@ import { Failure } from '../src/core/errors.ts';
 import type { AddressRange } from './address-ranges.ts';
 
 /**
- * A search tree whose equal sub-trees are one: a record is 0 (nothing known), a value (1 to `values`) or a node
- * (above). The format allows a node to have many parents, and real tables repeat themselves so much that this
- * saves about half of the file.
+ * A search tree whose equal sub-trees are one. The format allows a node to have many parents, and real tables repeat
+ * themselves so much that this saves up to two thirds of the file.
  */
 export interface SearchTree {
   readonly nodeCount: number;
-  /** The two records of a node, 0 to nodeCount - 1; the root is 0. A record below 0 is `~value`, else a node. */
-  left(node: number): number;
-  right(node: number): number;
+  /**
+   * The two records of each node, the root's first. From 0 on a record is the number of a node, below 0 it is `~value`,
+   * where the value 0 says that nothing is known.
+   */
+  readonly left: Int32Array;
+  readonly right: Int32Array;
 }
 
 /** IPv6 networks that carry an IPv4 address in the bits after the prefix. */
@@ -23,7 +25,8 @@ const aliases: readonly EmbeddedIPv4[] = [
   { prefix: 0x2002n << 112n, length: 16 }, // 2002::/16, 6to4 (RFC 3056)
 ];
 
-const empty = 0;
+/** The value of addresses that nothing is known of. */
+export const empty = 0;
 const mostRecords = 2 ** 26;
 
 /**
@@ -80,7 +83,7 @@ export function buildTree(
     for (const { prefix, length } of aliases) root = replace(root, prefix, length, ipv4);
   }
   if (root < firstNode) root = fresh(root, root);
-  return numbered(root, firstNode, children);
+  return numbered(root, firstNode, lefts, rights);
 }
 
 /** Where the value changes: at each address (four 32-bit words) to another value. */
@@ -141,23 +144,20 @@ function fold({ words, zeros, values }: Changes, join: (left: number, right: num
 }
 
 /** Numbers the nodes in use parents first, left before right: a look-up then goes forward in few pages. */
-function numbered(
-  root: number,
-  firstNode: number,
-  children: (record: number) => [number, number],
-): SearchTree {
-  const numbers = new Map<number, number>();
+function numbered(root: number, firstNode: number, lefts: number[], rights: number[]): SearchTree {
+  const numbers = new Int32Array(lefts.length).fill(-1);
   const order: number[] = [];
-  const pending = [root];
-  for (let record = pending.pop(); record !== undefined; record = pending.pop()) {
-    if (record < firstNode || numbers.has(record)) continue;
-    numbers.set(record, order.push(record) - 1);
-    const [left, right] = children(record);
-    pending.push(right, left);
+  const pending = [root - firstNode];
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (node < 0 || numbers[node] !== -1) continue;
+    numbers[node] = order.push(node) - 1;
+    pending.push((rights[node] as number) - firstNode, (lefts[node] as number) - firstNode);
   }
-  const recordOf = (side: 0 | 1) => (node: number) => {
-    const record = children(order[node] as number)[side];
-    return record < firstNode ? ~record : (numbers.get(record) as number);
+  const final = (record: number): number =>
+    record < firstNode ? ~record : (numbers[record - firstNode] as number);
+  return {
+    nodeCount: order.length,
+    left: Int32Array.from(order, (node) => final(lefts[node] as number)),
+    right: Int32Array.from(order, (node) => final(rights[node] as number)),
   };
-  return { nodeCount: order.length, left: recordOf(0), right: recordOf(1) };
 }

@@ -2,7 +2,7 @@ import { Failure } from '../src/core/errors.ts';
 import { flatten } from './address-ranges.ts';
 import type { AddressRange } from './address-ranges.ts';
 import { DataSection, encode, identity } from './mmdb-data-section.ts';
-import { buildTree } from './mmdb-tree.ts';
+import { buildTree, empty } from './mmdb-tree.ts';
 import type { SearchTree } from './mmdb-tree.ts';
 import { uint16, uint32, uint64 } from './mmdb-value.ts';
 import type { MmdbValue } from './mmdb-value.ts';
@@ -36,8 +36,9 @@ export function writeMmdb(ranges: Iterable<AddressRange<MmdbValue>>, options: Mm
   const tree = buildTree(flat, values.count, { aliasIPv4: options.aliasIPv4 ?? true });
 
   const data = new DataSection();
-  const offsets = new Map<number, number>();
-  for (const value of inTreeOrder(tree)) offsets.set(value, data.offsetOf(values.get(value)));
+  const offsets = new Int32Array(values.count + 1).fill(-1);
+  for (const value of valuesIn(tree))
+    if (offsets[value] === -1) offsets[value] = data.offsetOf(values.get(value));
 
   const largest = tree.nodeCount + separator.length + data.bytes().length - 1;
   const size = options.recordSize ?? ([24, 28, 32] as const).find((bits) => largest < 2 ** bits) ?? 32;
@@ -48,12 +49,12 @@ export function writeMmdb(ranges: Iterable<AddressRange<MmdbValue>>, options: Mm
 
   const position = (record: number): number => {
     if (record >= 0) return record;
-    const offset = offsets.get(~record);
-    return offset === undefined ? tree.nodeCount : tree.nodeCount + separator.length + offset;
+    if (record === ~empty) return tree.nodeCount;
+    return tree.nodeCount + separator.length + (offsets[~record] as number);
   };
   const searchTree = Buffer.alloc((tree.nodeCount * size) / 4);
-  for (let node = 0; node < tree.nodeCount; node++)
-    writeNode(searchTree, node, size, position(tree.left(node)), position(tree.right(node)));
+  for (const [node, left] of tree.left.entries())
+    writeNode(searchTree, node, size, position(left), position(tree.right[node] as number));
 
   const metadata: MmdbValue = {
     binary_format_major_version: uint16(2),
@@ -105,9 +106,12 @@ function* numberedRanges(
   }
 }
 
-function* inTreeOrder(tree: SearchTree): Generator<number> {
-  for (let node = 0; node < tree.nodeCount; node++)
-    for (const record of [tree.left(node), tree.right(node)]) if (record < ~0) yield ~record;
+function* valuesIn(tree: SearchTree): Generator<number> {
+  for (const [node, left] of tree.left.entries()) {
+    const right = tree.right[node] as number;
+    if (left < ~empty) yield ~left;
+    if (right < ~empty) yield ~right;
+  }
 }
 
 function writeNode(bytes: Buffer, node: number, size: RecordSize, left: number, right: number): void {
