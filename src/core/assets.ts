@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isSea } from 'node:sea';
+import { getRawAsset, isSea } from 'node:sea';
 
 /** What set-up makes and the packaged binary carries, by file name. */
-export type Asset = 'uws.bin' | 'geoip-country.mmdb' | 'geoip-asn.mmdb';
+export const assetNames = ['uws.bin', 'geoip-country.mmdb', 'geoip-asn.mmdb'] as const;
+export type Asset = (typeof assetNames)[number];
 
-/** In the packaged binary the bundle lies beside `assets/`; in a checkout set-up leaves them in `.build/assets`. */
-const folder = isSea()
-  ? join(import.meta.dirname, 'assets')
-  : join(import.meta.dirname, '..', '..', '.build', 'assets');
+/** Where set-up leaves the assets of a checkout. */
+export const checkoutAssets = join(import.meta.dirname, '..', '..', '.build', 'assets');
 
-/** The bytes of an asset. Throws the file system's error where set-up has not run. */
+/**
+ * The bytes of an asset. In the packaged binary they are the binary's own pages, shared by all its processes
+ * and read-only: writing to them ends the process. Throws the file system's error where set-up has not run.
+ */
 export function readAsset(name: Asset): Buffer {
-  return readFileSync(join(folder, name));
+  return isSea() ? Buffer.from(getRawAsset(name)) : readFileSync(join(checkoutAssets, name));
 }
