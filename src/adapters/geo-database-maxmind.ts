@@ -96,7 +96,11 @@ function openEdition(source: string, bytes: Buffer): Edition {
     return { type: databaseType, builtAt: buildEpoch, source, reader, ipVersion };
   } catch (error) {
     if (error instanceof GeoDatabaseError) throw error;
-    throw new GeoDatabaseError(source, `it is damaged or not in MaxMind's format (${reasonOf(error)})`, error);
+    throw new GeoDatabaseError(
+      source,
+      `it is damaged or not in MaxMind's format (${reasonOf(error)})`,
+      error,
+    );
   }
 }
 

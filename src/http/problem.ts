@@ -8,7 +8,12 @@ export class Problem extends Error {
   readonly code: string;
   readonly headers: { readonly [name: string]: string };
 
-  constructor(status: number, code: string, detail: string, headers: { readonly [name: string]: string } = {}) {
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    headers: { readonly [name: string]: string } = {},
+  ) {
     super(detail);
     this.name = 'Problem';
     this.status = status;
@@ -24,7 +29,13 @@ export function problemAnswer(problem: Problem, wanted: Representation | undefin
     // A caller's own text may stand in the message: one line stays one line.
     return { status, head: head(textType, problem), body: `${message.replaceAll(/\p{Cc}+/gu, ' ')}\n` };
   }
-  const body = JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail: message, code });
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: STATUS_CODES[status],
+    status,
+    detail: message,
+    code,
+  });
   return { status, head: head(problemType, problem), body: `${body}\n` };
 }
 

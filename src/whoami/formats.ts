@@ -43,7 +43,9 @@ export function fullJson({ address, bogon, geo, databases }: WhoamiRecord, calle
     asn_org: geo.asnOrg,
     hostname: caller.hostname,
     user_agent: caller.userAgent,
-    database: databases.map(({ type, builtAt }) => `${type} ${builtAt.toISOString().slice(0, 10)}`).join(', '),
+    database: databases
+      .map(({ type, builtAt }) => `${type} ${builtAt.toISOString().slice(0, 10)}`)
+      .join(', '),
   });
   return `{"ip":"${address.text}","ip_decimal":${decimalText(address)},${rest.slice(1)}`;
 }
@@ -58,7 +60,9 @@ export const textFields: { readonly [path: string]: (record: WhoamiRecord) => st
   '/asn': ({ geo }) => (geo.asn === undefined ? undefined : `AS${geo.asn}`),
   '/asn-org': ({ geo }) => geo.asnOrg,
   '/coordinates': ({ geo }) =>
-    geo.latitude === undefined || geo.longitude === undefined ? undefined : `${geo.latitude},${geo.longitude}`,
+    geo.latitude === undefined || geo.longitude === undefined
+      ? undefined
+      : `${geo.latitude},${geo.longitude}`,
   '/network': ({ geo }) => geo.network,
 };
 

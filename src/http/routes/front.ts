@@ -21,13 +21,22 @@ export function frontRoute(page: Page): Route {
     handle(request) {
       const wanted = request.wants();
       if (wanted === undefined) {
-        throw new Problem(406, 'not-acceptable', 'This is here as text/html, application/json and text/plain.');
+        throw new Problem(
+          406,
+          'not-acceptable',
+          'This is here as text/html, application/json and text/plain.',
+        );
       }
       const { record, whoamiBody } = request.subject();
       if (wanted === 'json') return { status: 200, head: heads.negotiatedJson, body: whoamiBody };
-      if (wanted === 'text') return { status: 200, head: heads.negotiatedText, body: `${record.address.text}\n` };
+      if (wanted === 'text')
+        return { status: 200, head: heads.negotiatedText, body: `${record.address.text}\n` };
       const asked = request.asksForAnother();
-      return { status: 200, head: htmlHead, body: page.render(record, { asked, host: request.header('host') }) };
+      return {
+        status: 200,
+        head: htmlHead,
+        body: page.render(record, { asked, host: request.header('host') }),
+      };
     },
   };
 }
