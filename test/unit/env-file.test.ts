@@ -55,10 +55,13 @@ describe('a KEY=value file', () => {
     expect(problems[0]?.message).toContain(message);
   });
 
-  it('names both lines of a key that is set twice', () => {
-    const { assignments, problems } = parseEnvFile('A=1\nB=2\n\nA=1');
+  it('names the first line of a key beside each line that sets it again', () => {
+    const { assignments, problems } = parseEnvFile('A=1\nB=2\n\nA=1\nA="3');
     expect(assignments.map(({ key }) => key)).toEqual(['A', 'B']);
-    expect(problems).toEqual([{ line: 4, key: 'A', message: 'is set on line 1 already' }]);
+    expect(problems).toEqual([
+      { line: 4, key: 'A', message: 'is set on line 1 already' },
+      { line: 5, key: 'A', message: 'is set on line 1 already' },
+    ]);
   });
 
   it('never repeats a line that it cannot read', () => {
