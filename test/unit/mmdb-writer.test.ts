@@ -322,6 +322,16 @@ describe('the file', () => {
     expect(file.indexOf('a value of some length')).toBe(file.lastIndexOf('a value of some length'));
   });
 
+  it('holds what a network maps to as a value of its own, for readers that check the section value by value', () => {
+    const file = write([
+      range('10.0.0.0/8', { name: 'said in a map' }),
+      range('11.0.0.0/8', 'said in a map'),
+    ]);
+    expect(get(file, '10.0.0.1')).toEqual({ name: 'said in a map' });
+    expect(get(file, '11.0.0.1')).toBe('said in a map');
+    expect(file.indexOf('said in a map')).not.toBe(file.lastIndexOf('said in a map'));
+  });
+
   it('lists an IPv6 network that looks just like the IPv4 part, and the IPv4 part once', () => {
     const file = write([range('0.0.0.0/1', 'x'), { ...range('2001:db8::/97', 'x') }]);
     expect([...readMmdb(file).networks()]).toEqual([
