@@ -6,7 +6,7 @@ import { defineConfig } from 'oxlint';
  */
 const services = ['whoami', 'certificates', 'backup', 'host', 'admin'];
 const service = ['ports', 'core', 'type config'];
-export const directions: Readonly<Record<string, readonly string[]>> = {
+const directions: Readonly<Record<string, readonly string[]>> = {
   core: [],
   ports: ['core'],
   config: ['core'],

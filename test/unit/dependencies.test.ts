@@ -40,3 +40,19 @@ describe('package.json', () => {
     expect(loose).toEqual([]);
   });
 });
+
+interface Lock {
+  readonly packages: Record<string, { readonly optionalDependencies?: Record<string, string> }>;
+}
+
+describe('package-lock.json', () => {
+  it('has every package for other platforms too, without which npm ci refuses it (npm run lock adds them)', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as Lock;
+    const absent = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) => !(`node_modules/${name}` in packages) && !(`${path}/node_modules/${name}` in packages),
+      ),
+    );
+    expect(absent).toEqual([]);
+  });
+});
