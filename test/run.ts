@@ -26,6 +26,8 @@ async function vitest(suites: readonly string[], flags: readonly string[]): Prom
   const child = spawn(process.execPath, [script, 'run', ...outputs, ...flags, ...suites], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
+    // a log is read as it is, by people and by machines
+    env: process.stdout.isTTY ? process.env : { ...process.env, NO_COLOR: '1' },
   });
   const exitCode = await new Promise<number | null>((resolve) => {
     child.on('error', () => resolve(null));

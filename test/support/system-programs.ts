@@ -46,16 +46,16 @@ export function provide(suites: readonly string[], machine: Machine): readonly S
   }
   return suites.flatMap((suite) => {
     const lacks = (suiteNeeds[suite] ?? []).filter((name) => missing.includes(name));
-    return lacks.length === 0 ? [] : [{ suite, lacks, remedy: remedyFor(lacks) }];
+    return lacks.length === 0 ? [] : [{ suite, lacks, remedy: remedyFor(suite, lacks) }];
   });
 }
 
-function remedyFor(lacks: readonly (keyof typeof needs)[]): string {
-  const lacking = lacks.map((name): Need => needs[name]);
-  const packages = unique(lacking.flatMap((need) => need.packages));
-  const others = unique(lacking.flatMap((need) => need.remedy ?? []));
+function remedyFor(suite: string, lacks: readonly (keyof typeof needs)[]): string {
+  const packages = unique(lacks.flatMap((name): readonly string[] => needs[name].packages));
+  const onlyForRoot = lacks.some((name) => needs[name].packages.length === 0);
   const install = packages.length === 0 ? [] : [`sudo apt-get install ${packages.join(' ')}`];
-  return [...install, ...others].join(' && ');
+  const run = `${onlyForRoot ? 'sudo ' : ''}npm test -- ${suite}`;
+  return [...install, run].join(' && ');
 }
 
 /** The machine that we run on. */
