@@ -165,7 +165,8 @@ function run(title, command, args, { quiet = false } = {}) {
   });
   if (done.error !== undefined) throw new SetupError(`${title} failed: ${done.error.message}`);
   if (done.status !== 0) {
-    const said = quiet ? `${done.stdout}${done.stderr}`.trim().split('\n').slice(0, 12) : [];
+    const lines = quiet ? `${done.stdout}${done.stderr}`.trim().split('\n') : [];
+    const said = lines.filter((line) => !/^npm \S+\s+at /.test(line)).slice(0, 12);
     const remedy = remedies.find(([pattern]) => pattern.test(said.join('\n')))?.[1];
     const end = done.signal === null ? `exit code ${done.status}` : done.signal;
     const text = said.map((line) => `\n  | ${line}`).join('');

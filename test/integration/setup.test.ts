@@ -135,19 +135,19 @@ describe('set-up', () => {
   });
 
   const failures: [npmSays: string, remedy: RegExp][] = [
-    ['npm error code ENOTFOUND', /registry could not be reached/],
+    ['npm error code ENOTFOUND\nnpm error     at f (index.js:1:1)', /registry could not be reached/],
     ['npm error code SELF_SIGNED_CERT_IN_CHAIN', /NODE_EXTRA_CA_CERTS/],
     ['npm error code EUSAGE', /npm install/],
     ['npm error code ENOSPC', /disk is full/],
   ];
   for (const [npmSays, remedy] of failures) {
-    it(`says what to do after "${npmSays}", and tries again the next time`, async () => {
+    it(`says what to do after "${npmSays.split('\n')[0]}", and tries again the next time`, async () => {
       put('npm-fails', npmSays);
       const { exitCode, said } = await setUp();
       expect(exitCode).toBe(1);
-      expect(said).toContain(npmSays);
+      expect(said).toContain(npmSays.split('\n')[0]);
       expect(said).toMatch(remedy);
-      expect(said).not.toMatch(/\n\s+at /);
+      expect(said).not.toContain(' at f (');
       rmSync(at('npm-fails'));
       expect(await setUp()).toMatchObject({ exitCode: 0 });
     });
