@@ -26,6 +26,6 @@ export function createRouter(routes: readonly Route[]): Router {
     )?.route;
   return {
     find: (path) =>
-      find(path) ?? (path.length > 1 && path.endsWith('/') ? find(path.slice(0, -1)) : undefined),
+      find(path) ?? (path.length > 2 && path.endsWith('/') ? find(path.slice(0, -1)) : undefined),
   };
 }
