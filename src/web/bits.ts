@@ -23,12 +23,15 @@ export function bitsPicture(address: IpAddress, prefixLength: number | undefined
       paths[ofHost + set] += `M${columns[bit]} ${row * pitch}h8v8h-8z`;
     }
   }
+  const drawn = paths
+    .map((path, kind) => (path === '' ? '' : `<path class="b${kind}" d="${path}"/>`))
+    .join('');
+  const height = words.length * pitch - (pitch - cell);
+  const picture = `<svg viewBox="0 0 ${width} ${height}" aria-hidden="true">${drawn}</svg>`;
   const total = words.length * perRow;
-  const label =
+  const caption =
     prefixLength === undefined
       ? `The ${total} bits of the address`
-      : `The ${total} bits of the address; the first ${prefixLength} are the network’s`;
-  const drawn = paths.map((path, kind) => (path === '' ? '' : `<path class="b${kind}" d="${path}"/>`)).join('');
-  const height = words.length * pitch - (pitch - cell);
-  return `<svg class="bits" viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}">${drawn}</svg>`;
+      : `The first ${prefixLength} of its ${total} bits are the network’s`;
+  return `<figure>${picture}<figcaption>${caption}</figcaption></figure>`;
 }

@@ -6,12 +6,22 @@ interface Words {
 
 /** By kind; where the families differ, IPv4's words stand first. */
 const words: { readonly [kind: string]: readonly [Words, Words?] } = {
-  unspecified: [{ name: 'Unspecified', meaning: 'the placeholder for “no address yet” and belongs to nobody' }],
+  unspecified: [
+    { name: 'Unspecified', meaning: 'the placeholder for “no address yet” and belongs to nobody' },
+  ],
   private: [
-    { name: 'Private', meaning: 'an address of a local network (RFC 1918), used by millions of networks at once' },
+    {
+      name: 'Private',
+      meaning: 'an address of a local network (RFC 1918), used by millions of networks at once',
+    },
     { name: 'Private', meaning: 'a unique local address (RFC 4193), for use inside one organisation' },
   ],
-  loopback: [{ name: 'Loopback', meaning: 'a machine’s own address for talking to itself: you are on this very server' }],
+  loopback: [
+    {
+      name: 'Loopback',
+      meaning: 'a machine’s own address for talking to itself: you are on this very server',
+    },
+  ],
   'link-local': [
     { name: 'Link-local', meaning: 'valid on one cable or wireless network only (RFC 3927)' },
     { name: 'Link-local', meaning: 'valid on one cable or wireless network only (RFC 4291)' },
@@ -30,7 +40,9 @@ const words: { readonly [kind: string]: readonly [Words, Words?] } = {
     { name: 'Multicast', meaning: 'the address of a group of receivers, not of one machine (RFC 4291)' },
   ],
   broadcast: [{ name: 'Broadcast', meaning: 'the address of everybody on the local network (RFC 919)' }],
-  reserved: [{ name: 'Reserved', meaning: 'set aside by the Internet’s registries and given to nobody (RFC 6890)' }],
+  reserved: [
+    { name: 'Reserved', meaning: 'set aside by the Internet’s registries and given to nobody (RFC 6890)' },
+  ],
 };
 
 /** What a kind of address that is not on the public Internet means to people. */

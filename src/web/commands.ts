@@ -21,7 +21,9 @@ export function commandsFor(host: string, askedAddress: string | undefined): rea
       : { command: curl(`/asn-org${query}`), answer: 'its operator' },
     { command: curl(`/country${query}`), answer: 'one fact: country, city, asn, network …' },
     { command: curl(`/json${query}`), answer: 'everything, as JSON' },
-    ...(askedAddress === undefined ? [{ command: curl('/json?ip=9.9.9.9'), answer: 'about any other address' }] : []),
+    ...(askedAddress === undefined
+      ? [{ command: curl('/json?ip=9.9.9.9'), answer: 'about any other address' }]
+      : []),
   ];
 }
 

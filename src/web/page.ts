@@ -60,7 +60,9 @@ const contentSecurityPolicy = [
 
 /** Public resolvers, for whoever tries the service on their own machine first. */
 const samples = ['1.1.1.1', '8.8.8.8', '2620:fe::fe'];
-const sampleLinks = samples.map((address) => `<a class="mono" href="?ip=${address}">${address}</a>`).join(', ');
+const sampleLinks = samples
+  .map((address) => `<a class="mono" href="?ip=${address}">${address}</a>`)
+  .join(', ');
 
 /** Made once: what is the same on every page is joined here, so that a request costs a few texts put together. */
 export function createPage(attribution: readonly Attribution[]): Page {
@@ -94,7 +96,7 @@ export function createPage(attribution: readonly Attribution[]): Page {
 function search(value: string): string {
   return (
     '<form action="./" role="search"><input name="ip" type="text" aria-label="Another IP address" required ' +
-    'autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="64" placeholder="Any IPv4 or IPv6 address" ' +
+    'autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="64" placeholder="Another address" ' +
     'pattern="\\s*\\[?[0-9A-Fa-f:.]{2,45}(%[\\w.~\\-]+)?\\]?\\s*" title="An IPv4 or IPv6 address, such as 9.9.9.9" ' +
     `value="${value}"><button>Look up</button></form>\n`
   );
@@ -102,13 +104,13 @@ function search(value: string): string {
 
 function hero(facts: PageFacts, address: string): string {
   const { version, text } = facts.address;
-  const size = text.length <= 15 ? 's' : text.length <= 24 ? 'm' : 'l';
+  const size = text.length <= 11 ? 't' : text.length <= 15 ? 's' : text.length <= 24 ? 'm' : 'l';
   // A line may end after a separator only.
   const parted = address.replaceAll(/[.:]+/g, '<i>$&</i><wbr>');
   const prefixLength = facts.network === undefined ? undefined : Number(facts.network.split('/')[1]);
   return (
     `<section class="hero">\n<p class="kind">${facts.asked ? '' : 'Your '}IPv${version} address` +
-    `<button type="button" data-copy="${address}" aria-live="polite" hidden>Copy</button></p>\n` +
+    `<button type="button" data-copy="${address}" aria-live="polite" hidden>Copy</button>${facts.asked ? '<a href="./">Show mine</a>' : ''}</p>\n` +
     `<h1 class="${size}">${parted}</h1>\n${lead(facts)}${bitsPicture(facts.address, prefixLength)}\n</section>\n`
   );
 }
@@ -126,7 +128,8 @@ function lead(facts: PageFacts): string {
     ...(place === '' ? [] : [`${flag(facts.countryIso)}${place}`]),
     ...(facts.asnOrg === undefined ? [] : [escapeHtml(facts.asnOrg)]),
   ];
-  if (parts.length === 0) return '<p class="lead">A public address that the databases know nothing about.</p>\n';
+  if (parts.length === 0)
+    return '<p class="lead">A public address that the databases know nothing about.</p>\n';
   return `<p class="lead">${parts.join(' <span>·</span> ')}</p>\n`;
 }
 
@@ -150,12 +153,18 @@ function details(facts: PageFacts): string {
     ['Country', country === undefined ? countryIso : `${country}${iso}`],
     ['Continent', facts.continent],
     ['European Union', countryEu === undefined ? undefined : countryEu ? 'Member state' : 'Not a member'],
-    ['Coordinates', latitude === undefined || longitude === undefined ? undefined : `${latitude}, ${longitude}`, true],
+    [
+      'Coordinates',
+      latitude === undefined || longitude === undefined ? undefined : `${latitude}, ${longitude}`,
+      true,
+    ],
     ['Time zone', facts.timeZone],
   ];
   const known = rows
     .map(([term, value, mono]) =>
-      value === undefined ? '' : `<div><dt>${term}</dt><dd${mono ? ' class="mono"' : ''}>${escapeHtml(value)}</dd></div>\n`,
+      value === undefined
+        ? ''
+        : `<div><dt>${term}</dt><dd${mono ? ' class="mono"' : ''}>${escapeHtml(value)}</dd></div>\n`,
     )
     .join('');
   return known === '' ? '' : `<section aria-label="What is known of it">\n<dl>\n${known}</dl>\n</section>\n`;

@@ -36,25 +36,30 @@ main { flex: 1; }
 .kind { color: var(--soft); display: flex; gap: .75rem; align-items: center; min-height: 2.25rem; }
 h1 { font-family: var(--mono); font-weight: 700; letter-spacing: -.035em; line-height: 1.12; margin: .35rem 0 .9rem; overflow-wrap: anywhere; text-wrap: balance; }
 h1 i { font-style: normal; color: var(--accent); }
+.t { font-size: clamp(2.5rem, 13vw, 6.5rem); }
 .s { font-size: clamp(1.9rem, 9.4vw, 5.5rem); }
 .m { font-size: clamp(1.6rem, 6.2vw, 3.6rem); }
-.l { font-size: clamp(1.35rem, 5vw, 2.35rem); }
+.l { font-size: clamp(1.45rem, 5vw, 2.35rem); }
 .lead { font-size: clamp(1.1rem, 2.6vw, 1.45rem); line-height: 1.4; max-width: 46rem; overflow-wrap: anywhere; text-wrap: pretty; }
 .lead span { color: var(--soft); }
 .hint { color: var(--soft); margin-top: .75rem; }
-.bits { display: block; width: 100%; max-width: 30rem; height: auto; margin-top: 2rem; }
+figure { margin-top: 2rem; max-width: 30rem; } figure svg { display: block; width: 100%; height: auto; }
+figcaption { color: var(--soft); font-size: .8125rem; margin-top: .6rem; }
 .b0 { fill: var(--faint); opacity: .55; } .b1 { fill: var(--soft); } .b2 { fill: var(--accent); opacity: .22; } .b3 { fill: var(--accent); }
-dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 0 2.5rem; border-bottom: 1px solid var(--line); }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 0 2.5rem; }
 dl div { border-top: 1px solid var(--line); padding: .8rem 0 .85rem; }
 dt { color: var(--soft); font-size: .8125rem; }
 dd { font-weight: 550; overflow-wrap: anywhere; }
 .mono { font-family: var(--mono); font-size: .9375em; }
 h2 { font-size: 1.125rem; letter-spacing: -.01em; margin: clamp(2.5rem, 6vw, 4rem) 0 1rem; }
 ol { list-style: none; padding: 0; background: var(--raised); border: 1px solid var(--line); border-radius: 12px; }
-li { display: flex; flex-wrap: wrap; gap: .1rem 1.25rem; align-items: center; padding: .7rem 1rem; min-height: 3.4rem; }
+li { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: .1rem 1.25rem; align-items: center; padding: .7rem 1rem; min-height: 3.5rem; }
 li + li { border-top: 1px solid var(--line); }
-li code { font: .9rem/1.5 var(--mono); user-select: all; overflow-wrap: anywhere; flex: 0 1 auto; }
-li span { color: var(--soft); font-size: .875rem; flex: 1 1 12rem; }
+li code { font: .9rem/1.5 var(--mono); user-select: all; overflow-wrap: anywhere; }
+li span { color: var(--soft); font-size: .875rem; }
+li button { grid-area: 1 / 2 / 3 / 3; }
+@media (min-width: 48rem) { li { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr) auto; } li button { grid-area: auto; } }
+time { white-space: nowrap; }
 footer { color: var(--soft); font-size: .875rem; padding: clamp(2.5rem, 6vw, 4rem) 0 2rem; }
 footer p + p { margin-top: .35rem; }
 nav { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin-bottom: 1.25rem; }

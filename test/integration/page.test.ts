@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPage, type PageFacts } from '../../src/web/page.ts';
 import { startBrowser, type Browser, type Tab, type View } from '../support/browser.ts';
-import { attribution, cityFacts, countryFacts, factsOf, longFacts, loopbackFacts } from '../support/page-facts.ts';
+import {
+  attribution,
+  cityFacts,
+  countryFacts,
+  factsOf,
+  longFacts,
+  loopbackFacts,
+} from '../support/page-facts.ts';
 
 const shown: { readonly [name: string]: PageFacts } = {
   city: cityFacts,
@@ -55,7 +62,10 @@ beforeAll(async () => {
   server = createServer((request, response) => {
     const facts = shown[new URL(request.url ?? '/', 'http://x').pathname.slice(1)];
     if (facts === undefined) return void response.writeHead(404).end();
-    const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': page.contentSecurityPolicy };
+    const headers = {
+      'Content-Type': 'text/html; charset=utf-8',
+      'Content-Security-Policy': page.contentSecurityPolicy,
+    };
     response.writeHead(200, headers).end(page.render(facts));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -81,17 +91,22 @@ async function visit<Value>(name: string, view: View, look: (tab: Tab) => Promis
 
 describe('the page in a browser', () => {
   describe.each(Object.keys(shown))('%s', (name) => {
-    it.each([320, 768, 1280])('fits a window %i pixels wide, light and dark, and complains about nothing', async (width) => {
-      for (const scheme of ['light', 'dark'] as const) {
-        await visit(name, { width, height: 800, scheme }, async (tab) => {
-          writeFileSync(join(screenshots, `${name}-${width}-${scheme}.png`), await tab.screenshot(true));
-          expect(await tab.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
-          expect(await tab.evaluate('document.querySelector("h1").textContent')).toBe(shown[name]?.address.text);
-          expect(tab.complaints).toEqual([]);
-          expect(tab.requested).toEqual([`${origin}/${name}`]);
-        });
-      }
-    });
+    it.each([320, 768, 1280])(
+      'fits a window %i pixels wide, light and dark, and complains about nothing',
+      async (width) => {
+        for (const scheme of ['light', 'dark'] as const) {
+          await visit(name, { width, height: 800, scheme }, async (tab) => {
+            writeFileSync(join(screenshots, `${name}-${width}-${scheme}.png`), await tab.screenshot(true));
+            expect(await tab.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+            expect(await tab.evaluate('document.querySelector("h1").textContent')).toBe(
+              shown[name]?.address.text,
+            );
+            expect(tab.complaints).toEqual([]);
+            expect(tab.requested).toEqual([`${origin}/${name}`]);
+          });
+        }
+      },
+    );
   });
 
   it('sets every text off from its ground by 4.5 to 1 in both schemes', async () => {
@@ -117,7 +132,8 @@ describe('the page in a browser', () => {
   it('is whole without scripts and then shows no button that could do nothing', async () => {
     await visit('city', { ...phone, javaScript: false }, async (tab) => {
       expect(await tab.evaluate('document.querySelectorAll("dt").length')).toBe(11);
-      const visible = '[...document.querySelectorAll("button")].filter((b) => b.checkVisibility()).map((b) => b.textContent)';
+      const visible =
+        '[...document.querySelectorAll("button")].filter((b) => b.checkVisibility()).map((b) => b.textContent)';
       expect(await tab.evaluate(visible)).toEqual(['Look up']);
     });
   });

@@ -68,7 +68,11 @@ export async function startBrowser(): Promise<Browser> {
     if (message.id !== undefined) waiting.get(message.id)?.(message);
     else listeners.get(message.sessionId ?? '')?.(message.method ?? '', message.params ?? {});
   });
-  const send = (method: string, params: object = {}, sessionId?: string): Promise<{ [name: string]: unknown }> =>
+  const send = (
+    method: string,
+    params: object = {},
+    sessionId?: string,
+  ): Promise<{ [name: string]: unknown }> =>
     new Promise((resolve, reject) => {
       const id = ++lastId;
       waiting.set(id, ({ result, error }) => {
@@ -82,7 +86,9 @@ export async function startBrowser(): Promise<Browser> {
   return {
     async open(url, { width, height, scheme, javaScript = true }) {
       const { targetId } = await send('Target.createTarget', { url: 'about:blank' });
-      const { sessionId } = (await send('Target.attachToTarget', { targetId, flatten: true })) as { sessionId: string };
+      const { sessionId } = (await send('Target.attachToTarget', { targetId, flatten: true })) as {
+        sessionId: string;
+      };
       const call = (method: string, params: object = {}) => send(method, params, sessionId);
       const complaints: string[] = [];
       const requested: string[] = [];
@@ -99,8 +105,15 @@ export async function startBrowser(): Promise<Browser> {
         });
       });
       for (const domain of ['Page', 'Runtime', 'Log', 'Network']) await call(`${domain}.enable`);
-      await call('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 600 });
-      await call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
+      await call('Emulation.setDeviceMetricsOverride', {
+        width,
+        height,
+        deviceScaleFactor: 1,
+        mobile: width < 600,
+      });
+      await call('Emulation.setEmulatedMedia', {
+        features: [{ name: 'prefers-color-scheme', value: scheme }],
+      });
       await call('Emulation.setScriptExecutionDisabled', { value: !javaScript });
       await call('Page.navigate', { url });
       await loaded;
@@ -117,7 +130,10 @@ export async function startBrowser(): Promise<Browser> {
           return result.value;
         },
         async screenshot(whole) {
-          const { data } = await call('Page.captureScreenshot', { format: 'png', captureBeyondViewport: whole });
+          const { data } = await call('Page.captureScreenshot', {
+            format: 'png',
+            captureBeyondViewport: whole,
+          });
           return Buffer.from(data as string, 'base64');
         },
         async close() {

@@ -36,8 +36,8 @@ export const cityFacts = factsOf('8.8.8.8', {
   host: 'my.host',
 });
 
-export const countryFacts = factsOf('145.97.20.136', {
-  network: '145.97.0.0/16',
+export const countryFacts = factsOf('145.97.200.17', {
+  network: '145.97.128.0/17',
   continent: 'Europe',
   country: 'The Netherlands',
   countryIso: 'NL',
