@@ -1,3 +1,6 @@
+import { escapeHtml } from './html.ts';
+
+/** Both are HTML. */
 interface Words {
   readonly name: string;
   /** Completes "This address is …". */
@@ -7,7 +10,10 @@ interface Words {
 /** By kind; where the families differ, IPv4's words stand first. */
 const words: { readonly [kind: string]: readonly [Words, Words?] } = {
   unspecified: [
-    { name: 'Unspecified', meaning: 'the placeholder for “no address yet” and belongs to nobody' },
+    {
+      name: 'Unspecified',
+      meaning: 'the placeholder for &ldquo;no address yet&rdquo; and belongs to nobody',
+    },
   ],
   private: [
     {
@@ -19,7 +25,7 @@ const words: { readonly [kind: string]: readonly [Words, Words?] } = {
   loopback: [
     {
       name: 'Loopback',
-      meaning: 'a machine’s own address for talking to itself: you are on this very server',
+      meaning: 'a machine&rsquo;s own address for talking to itself',
     },
   ],
   'link-local': [
@@ -41,12 +47,17 @@ const words: { readonly [kind: string]: readonly [Words, Words?] } = {
   ],
   broadcast: [{ name: 'Broadcast', meaning: 'the address of everybody on the local network (RFC 919)' }],
   reserved: [
-    { name: 'Reserved', meaning: 'set aside by the Internet’s registries and given to nobody (RFC 6890)' },
+    {
+      name: 'Reserved',
+      meaning: 'set aside by the Internet&rsquo;s registries and given to nobody (RFC 6890)',
+    },
   ],
 };
 
 /** What a kind of address that is not on the public Internet means to people. */
 export function bogonWords(kind: string, version: 4 | 6): Words {
-  const [ipv4, ipv6] = words[kind] ?? [{ name: kind, meaning: 'not part of the public Internet' }];
+  const [ipv4, ipv6] = words[kind] ?? [
+    { name: escapeHtml(kind), meaning: 'not part of the public Internet' },
+  ];
   return version === 6 ? (ipv6 ?? ipv4) : ipv4;
 }

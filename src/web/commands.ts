@@ -14,16 +14,20 @@ const plainHost = /^(?:[a-z0-9](?:[a-z0-9.-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::\d
 export function commandsFor(host: string, askedAddress: string | undefined): readonly Command[] {
   const server = plainHost.test(host) ? host : 'this-server.example';
   const curl = (path: string) => `curl ${quoted(server + path)}`;
-  const query = askedAddress === undefined ? '' : `?ip=${askedAddress}`;
+  // A fact of an address that is on no public network is a 404: the example asks for one that is.
+  const about = askedAddress ?? '9.9.9.9';
+  const fact = {
+    command: curl(`/asn-org?ip=${about}`),
+    answer: 'one fact: asn-org, country, city, network and more',
+  };
+  if (askedAddress !== undefined) {
+    return [{ command: curl(`/json?ip=${about}`), answer: 'everything, as JSON' }, fact];
+  }
   return [
-    askedAddress === undefined
-      ? { command: curl(''), answer: 'your address and nothing else' }
-      : { command: curl(`/asn-org${query}`), answer: 'its operator' },
-    { command: curl(`/country${query}`), answer: 'one fact: country, city, asn, network …' },
-    { command: curl(`/json${query}`), answer: 'everything, as JSON' },
-    ...(askedAddress === undefined
-      ? [{ command: curl('/json?ip=9.9.9.9'), answer: 'about any other address' }]
-      : []),
+    { command: curl(''), answer: 'your address and nothing else' },
+    { command: curl('/json'), answer: 'everything that is known of it, as JSON' },
+    { command: curl(`/json?ip=${about}`), answer: 'the same for any other address' },
+    fact,
   ];
 }
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { IpAddress } from '../core/ip-address.ts';
+import { parseNetwork, type IpAddress } from '../core/ip-address.ts';
 import { bitsPicture } from './bits.ts';
 import { bogonWords } from './bogon-words.ts';
 import { commandsFor } from './commands.ts';
-import { escapeHtml } from './html.ts';
+import { asciiHtml, escapeHtml } from './html.ts';
 import { iconAddress, mark } from './icon.ts';
 import { script } from './script.ts';
 import { style } from './style.ts';
@@ -64,6 +64,10 @@ const sampleLinks = samples
   .map((address) => `<a class="mono" href="?ip=${address}">${address}</a>`)
   .join(', ');
 
+const askedHint = 'Nobody on the Internet can be found under it.';
+const ownHint =
+  'You reach this server without crossing the Internet, or through a proxy that it was not told to trust.';
+
 /** Made once: what is the same on every page is joined here, so that a request costs a few texts put together. */
 export function createPage(attribution: readonly Attribution[]): Page {
   const head =
@@ -73,8 +77,8 @@ export function createPage(attribution: readonly Attribution[]): Page {
     `<link rel="icon" href="${iconAddress}">\n<style>${style}</style>\n<title>`;
   const credits = attribution
     // In single quotes, as the licence of DB-IP words its link.
-    .map(({ text, url }) => `<a href='${escapeHtml(url)}'>${escapeHtml(text)}</a>`)
-    .join(' · ');
+    .map(({ text, url }) => asciiHtml(`<a href='${escapeHtml(url)}'>${escapeHtml(text)}</a>`))
+    .join(' &middot; ');
 
   return {
     contentSecurityPolicy,
@@ -82,11 +86,11 @@ export function createPage(attribution: readonly Attribution[]): Page {
       const address = escapeHtml(facts.address.text);
       const query = facts.asked ? `?ip=${encodeURIComponent(facts.address.text)}` : '';
       return (
-        `${head}${address} · whoami</title>\n</head>\n<body>\n<header>\n` +
+        `${head}${address} &middot; whoami</title>\n</head>\n<body>\n<header>\n` +
         `<a class="name" href="./">${mark}whoami</a>\n${search(facts.asked ? address : '')}</header>\n<main>\n` +
         `${hero(facts, address)}${details(facts)}${terminal(facts)}</main>\n<footer>\n` +
-        `<nav aria-label="The same for programs"><a href="json${query}">JSON</a><a href="whoami${query}">whoami</a>` +
-        `<a href="headers">Your request’s headers</a><a href="openapi.json">OpenAPI</a></nav>\n` +
+        `<nav aria-label="The same for programs"><a href="json${query}">JSON</a><a href="whoami${query}">Short JSON</a>` +
+        `<a href="headers">Your request&rsquo;s headers</a><a href="openapi.json">OpenAPI</a></nav>\n` +
         `<p>${credits}</p>\n<p>${databases(facts)}</p>\n</footer>\n<script>${script}</script>\n</body>\n</html>\n`
       );
     },
@@ -107,7 +111,7 @@ function hero(facts: PageFacts, address: string): string {
   const size = text.length <= 11 ? 't' : text.length <= 15 ? 's' : text.length <= 24 ? 'm' : 'l';
   // A line may end after a separator only.
   const parted = address.replaceAll(/[.:]+/g, '<i>$&</i><wbr>');
-  const prefixLength = facts.network === undefined ? undefined : Number(facts.network.split('/')[1]);
+  const prefixLength = facts.network === undefined ? undefined : parseNetwork(facts.network)?.prefixLength;
   return (
     `<section class="hero">\n<p class="kind">${facts.asked ? '' : 'Your '}IPv${version} address` +
     `<button type="button" data-copy="${address}" aria-live="polite" hidden>Copy</button>${facts.asked ? '<a href="./">Show mine</a>' : ''}</p>\n` +
@@ -119,8 +123,8 @@ function lead(facts: PageFacts): string {
   if (facts.bogon !== undefined) {
     const { name, meaning } = bogonWords(facts.bogon, facts.address.version);
     return (
-      `<p class="lead"><b>${escapeHtml(name)}</b>: ${meaning}.</p>\n` +
-      `<p class="hint">Nobody on the Internet can be found under it. Try one that is public: ${sampleLinks}.</p>\n`
+      `<p class="lead"><b>${name}</b>: ${meaning}.</p>\n` +
+      `<p class="hint">${facts.asked ? askedHint : ownHint} Try one that is public: ${sampleLinks}.</p>\n`
     );
   }
   const place = unique([facts.city, facts.regionName, facts.country]).map(escapeHtml).join(', ');
@@ -130,13 +134,13 @@ function lead(facts: PageFacts): string {
   ];
   if (parts.length === 0)
     return '<p class="lead">A public address that the databases know nothing about.</p>\n';
-  return `<p class="lead">${parts.join(' <span>·</span> ')}</p>\n`;
+  return `<p class="lead">${parts.join(' <span>&middot;</span> ')}</p>\n`;
 }
 
 /** Regional indicator symbols, which systems show as a flag or as the two letters. */
 function flag(iso: string | undefined): string {
   if (iso === undefined || !/^[A-Z]{2}$/.test(iso)) return '';
-  const letter = (index: number) => String.fromCodePoint(0x1f1e6 + iso.charCodeAt(index) - 65);
+  const letter = (index: number) => `&#${0x1f1e6 + iso.charCodeAt(index) - 65};`;
   return `<span aria-hidden="true">${letter(0)}${letter(1)}</span> `;
 }
 
@@ -185,7 +189,7 @@ function databases(facts: PageFacts): string {
   const dated = facts.databases.map(
     ({ type, builtAt }) => `${escapeHtml(type)} of <time>${builtAt.toISOString().slice(0, 10)}</time>`,
   );
-  return `Databases: ${dated.join(', ')}. Looked up in this server’s memory; nobody else was asked.`;
+  return `Databases: ${dated.join(', ')}. Looked up in this server&rsquo;s memory; nobody else was asked.`;
 }
 
 /** Cities often bear their region's name, and some the country's. */

@@ -57,8 +57,8 @@ li { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: .1rem 1.25r
 li + li { border-top: 1px solid var(--line); }
 li code { font: .9rem/1.5 var(--mono); user-select: all; overflow-wrap: anywhere; }
 li span { color: var(--soft); font-size: .875rem; }
-li button { grid-area: 1 / 2 / 3 / 3; }
-@media (min-width: 48rem) { li { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr) auto; } li button { grid-area: auto; } }
+li code { grid-column: 1 / -1; }
+@media (min-width: 48rem) { li { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr) auto; } li code { grid-column: auto; } }
 time { white-space: nowrap; }
 footer { color: var(--soft); font-size: .875rem; padding: clamp(2.5rem, 6vw, 4rem) 0 2rem; }
 footer p + p { margin-top: .35rem; }
