@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { Failure } from '../src/core/errors.ts';
 import { nativeSha256, oldestGlibc } from '../src/http/native-hash.ts';
 import { importedSymbols, newestGlibc, renameVersion, skipStartOfName, versionNeeds } from './elf.ts';
+import { replaceAnswers } from './native-answers.ts';
 
 const root = join(import.meta.dirname, '..');
 const source = join(root, 'node_modules', 'uWebSockets.js', 'uws.node');
@@ -21,7 +22,7 @@ const c23Prefix = '__isoc23_';
  */
 export function makeNativeFile(): boolean {
   if (existsSync(target) && sha256(readFileSync(target)) === nativeSha256) return false;
-  const made = lowerGlibc(readFileSync(source));
+  const made = fitNativeFile(readFileSync(source));
   mkdirSync(dirname(target), { recursive: true });
   const temporary = `${target}.${process.pid}`;
   writeFileSync(temporary, made, { mode: 0o755 });
@@ -31,9 +32,10 @@ export function makeNativeFile(): boolean {
 
 /**
  * The same library, but runnable on glibc 2.36: what it asks of 2.38 is three functions whose plain namesakes
- * have been there since 2.2.5. Throws a `Failure` for any other input than the pinned one.
+ * have been there since 2.2.5. And with our answers to requests that cannot be read. Throws a `Failure` for any
+ * other input than the pinned one.
  */
-export function lowerGlibc(original: Buffer): Buffer {
+export function fitNativeFile(original: Buffer): Buffer {
   refuse(
     sha256(original),
     sourceSha256,
@@ -47,6 +49,7 @@ export function lowerGlibc(original: Buffer): Buffer {
   renameVersion(file, tooNew, plain);
   for (const symbol of importedSymbols(file))
     if (symbol.name.startsWith(c23Prefix)) skipStartOfName(file, symbol, c23Prefix.length);
+  replaceAnswers(file);
 
   const newest = newestGlibc(file).join('.');
   if (newest !== oldestGlibc) throw new Error(`uws.bin asks for glibc ${newest}, not ${oldestGlibc}`);

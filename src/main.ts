@@ -1,7 +1,13 @@
 import type { Command, Io } from './cli/command.ts';
 import { configCheck, configShow } from './cli/config.ts';
 import { runCommandLine } from './cli/run.ts';
+import { serveCommand } from './cli/serve.ts';
 import { versionCommand } from './cli/version.ts';
+import { workerCommand } from './cli/worker.ts';
+import { serve, work } from './wire.ts';
+
+// What `ps` shows; the kernel keeps fifteen characters.
+process.title = process.argv[2] === 'worker' ? 'appliance: work' : 'appliance';
 
 const io: Io = {
   stdout: process.stdout,
@@ -9,11 +15,17 @@ const io: Io = {
   environment: process.env,
   workingFolder: process.cwd(),
 };
-const commands: readonly Command[] = [configCheck, configShow, versionCommand];
+const commands: readonly Command[] = [
+  serveCommand(serve),
+  configCheck,
+  configShow,
+  versionCommand,
+  workerCommand(work),
+];
 
 // A reader that has seen enough, as `head`, is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
-process.exitCode = await runCommandLine(process.argv.slice(2), commands, io);
+process.exit(await runCommandLine(process.argv.slice(2), commands, io));

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { Reader, type Response } from 'maxmind';
 import { readAsset } from '../core/assets.ts';
 import { Failure, reasonOf } from '../core/errors.ts';
-import { networkText, type IpAddress } from '../core/ip-address.ts';
-import type { GeoDatabase, GeoEdition, GeoRecord } from '../ports/geo-database.ts';
+import type { IpAddress } from '../core/ip-address.ts';
+import { openMmdbTree } from './mmdb-tree.ts';
+import type { GeoDatabase, GeoEdition, Operator, Place } from '../ports/geo-database.ts';
 
 /** A database file that cannot be trusted; `path` names it. */
 export class GeoDatabaseError extends Failure {
@@ -18,9 +19,13 @@ export class GeoDatabaseError extends Failure {
 }
 
 interface Edition extends GeoEdition {
-  readonly reader: Reader<Response>;
-  readonly ipVersion: number;
+  /** What the database says of an address, made into `Known` and shared by all addresses with the same record. */
+  reads<Known extends object>(convert: (record: Loose) => Known): Find<Known>;
 }
+
+type Find<Known> = (
+  address: IpAddress,
+) => { readonly known: Known; readonly prefixLength: number } | undefined;
 
 /**
  * The databases in MaxMind's format: every `*.mmdb` of `folder` (the newest of a kind counts), and the
@@ -40,12 +45,13 @@ export function openGeoDatabase(folder: string): GeoDatabase {
   const place = newest(/City|Enterprise/i) ?? newest(/Country/i) ?? builtIn('geoip-country.mmdb');
   const operator = newest(/ASN|ISP/i) ?? builtIn('geoip-asn.mmdb');
 
+  const findPlace = place.reads(placeOf);
+  const findOperator = operator.reads(operatorOf);
+
   let unreadable = 0;
-  const find = (edition: Edition, address: IpAddress): [Response, number] | undefined => {
-    if (edition.ipVersion === 4 && address.version === 6) return undefined;
+  const attempt = <Known>(find: Find<Known>, address: IpAddress) => {
     try {
-      const [record, prefixLength] = edition.reader.getWithPrefixLength(address.text);
-      return record === null || typeof record !== 'object' ? undefined : [record, prefixLength];
+      return find(address);
     } catch {
       unreadable++;
       return undefined;
@@ -56,17 +62,18 @@ export function openGeoDatabase(folder: string): GeoDatabase {
     editions: [place, operator],
     unreadable: () => unreadable,
     lookup(address) {
-      const where = find(place, address);
-      const who = find(operator, address);
-      const prefixLength = who?.[1] ?? where?.[1];
+      const where = attempt(findPlace, address);
+      const who = attempt(findOperator, address);
       return {
-        ...(prefixLength === undefined ? {} : { network: networkText(address, prefixLength) }),
-        ...(where === undefined ? {} : placeOf(where[0])),
-        ...(who === undefined ? {} : operatorOf(who[0])),
+        prefixLength: who?.prefixLength ?? where?.prefixLength,
+        place: where?.known ?? nothing,
+        operator: who?.known ?? nothing,
       };
     },
   };
 }
+
+const nothing = {};
 
 function mmdbFiles(folder: string): string[] {
   try {
@@ -90,59 +97,44 @@ function readFile(path: string): Buffer {
 
 function openEdition(source: string, bytes: Buffer): Edition {
   try {
-    const reader = new Reader<Response>(bytes, { cache: recordCache() });
-    const { databaseType, buildEpoch, ipVersion } = reader.metadata;
-    if (source !== 'embedded') checkTree(reader, bytes);
-    return { type: databaseType, builtAt: buildEpoch, source, reader, ipVersion };
+    const reader = new Reader<Response>(bytes);
+    const { databaseType, buildEpoch } = reader.metadata;
+    const tree = openMmdbTree(bytes, reader.metadata);
+    // Not declared, but it is what get() ends with: the record at a place in the file, decoded.
+    const { decoder } = reader as unknown as { decoder: { decodeFast(offset: number): { value: unknown } } };
+    const decode = (offset: number) => decoder.decodeFast(offset).value as Loose;
+    // A file cut short, or whose tree is broken, is found here and not by a caller.
+    if (source !== 'embedded') tree.check(2000).forEach(decode);
+    return {
+      type: databaseType,
+      builtAt: buildEpoch,
+      source,
+      reads: (convert) => {
+        const records = new Map<number, ReturnType<typeof convert>>();
+        return (address) => {
+          const found = tree.find(address);
+          if (found === undefined) return undefined;
+          let known = records.get(found.offset);
+          if (known === undefined) {
+            if (records.size >= maxRecords) records.clear();
+            known = convert(decode(found.offset));
+            records.set(found.offset, known);
+          }
+          return { known, prefixLength: found.prefixLength };
+        };
+      },
+    };
   } catch (error) {
-    if (error instanceof GeoDatabaseError) throw error;
-    throw new GeoDatabaseError(source, `it is damaged or not in MaxMind's format (${reasonOf(error)})`, error);
+    throw new GeoDatabaseError(
+      source,
+      `it is damaged or not in MaxMind's format (${reasonOf(error)})`,
+      error,
+    );
   }
 }
 
-/** Decoded records by their place in the file: few distinct ones are asked for often. */
-function recordCache() {
-  const limit = 4096;
-  const records = new Map();
-  return {
-    get: (offset: string | number) => records.get(offset),
-    set(offset: string | number, record: unknown) {
-      if (records.size >= limit) records.clear();
-      records.set(offset, record);
-    },
-  };
-}
-
-/**
- * Every record of the search tree must point into the file, and every data record that a spread of them
- * points to must decode. A file cut short or with a broken tree is found here and not by a caller.
- */
-function checkTree(reader: Reader<Response>, bytes: Buffer): void {
-  const { nodeCount, recordSize, searchTreeSize, nodeByteSize } = reader.metadata;
-  const dataStart = searchTreeSize + 16;
-  if (dataStart > bytes.length) throw new Error('its search tree is cut short');
-  const limit = nodeCount + (bytes.length - searchTreeSize);
-  const read = (offset: number, right: boolean): number => {
-    if (recordSize === 24) return bytes.readUIntBE(offset + (right ? 3 : 0), 3);
-    if (recordSize === 32) return bytes.readUInt32BE(offset + (right ? 4 : 0));
-    const middle = bytes[offset + 3]!;
-    return right
-      ? ((middle & 0x0f) << 24) | bytes.readUIntBE(offset + 4, 3)
-      : ((middle & 0xf0) << 20) | bytes.readUIntBE(offset, 3);
-  };
-  const sampleEvery = Math.max(1, Math.floor(nodeCount / 2000));
-  for (let node = 0; node < nodeCount; node++) {
-    for (const right of [false, true]) {
-      const record = read(node * nodeByteSize, right);
-      if (record >= limit) throw new Error(`record ${node} of its search tree points outside the file`);
-      if (record > nodeCount && node % sampleEvery === 0) decode(reader, record);
-    }
-  }
-}
-
-function decode(reader: Reader<Response>, record: number): void {
-  (reader as unknown as { resolveDataPointer(pointer: number): unknown }).resolveDataPointer(record);
-}
+/** Decoded records that are remembered, of each database: few distinct ones are asked for often. */
+const maxRecords = 8192;
 
 /** A database may hold anything under a name: what is not of the expected type counts as unknown. */
 type Loose = { readonly [name: string]: unknown } | undefined;
@@ -160,21 +152,13 @@ const number = (value: Loose, name: string): number | undefined => {
 };
 const english = (value: Loose): string | undefined => text(child(value, 'names'), 'en');
 
-function known(record: { [Key in keyof GeoRecord]: GeoRecord[Key] | undefined }): GeoRecord {
-  for (const key of Object.keys(record) as (keyof GeoRecord)[]) {
-    if (record[key] === undefined) delete record[key];
-  }
-  return record as GeoRecord;
-}
-
-function placeOf(response: Response): GeoRecord {
-  const record = response as unknown as Loose;
+function placeOf(record: Loose): Place {
   const continent = child(record, 'continent');
   const country = child(record, 'country') ?? child(record, 'registered_country');
   const region = child(child(record, 'subdivisions'), '0');
   const location = child(record, 'location');
   const countryIso = text(country, 'iso_code');
-  return known({
+  return {
     continent: english(continent),
     continentCode: text(continent, 'code'),
     country: english(country),
@@ -187,13 +171,12 @@ function placeOf(response: Response): GeoRecord {
     latitude: number(location, 'latitude'),
     longitude: number(location, 'longitude'),
     timeZone: text(location, 'time_zone'),
-  });
+  };
 }
 
-function operatorOf(response: Response): GeoRecord {
-  const record = response as unknown as Loose;
-  return known({
+function operatorOf(record: Loose): Operator {
+  return {
     asn: number(record, 'autonomous_system_number'),
     asnOrg: text(record, 'autonomous_system_organization'),
-  });
+  };
 }

@@ -49,6 +49,8 @@ export interface Command {
   readonly options?: Readonly<Record<string, Option>>;
   /** Whether every flag of the configuration is taken as well. */
   readonly takesConfiguration?: boolean;
+  /** Left out of the help: for the program itself. */
+  readonly hidden?: boolean;
   /** The most arguments without a dash; 0 where absent. */
   readonly maxPositionals?: number;
   /** Prints to `io` and gives the exit code. Throws a `Failure`, which is printed once, by the caller. */

@@ -4,7 +4,8 @@ import { bold } from './colour.ts';
 import { optionsOf } from './parse-args.ts';
 
 /** What `appliance --help` prints. */
-export function programHelp(commands: readonly Command[], output: Output): string {
+export function programHelp(allCommands: readonly Command[], output: Output): string {
+  const commands = allCommands.filter(({ hidden }) => hidden !== true);
   return [
     'appliance: a self-hosted backend in one file',
     '',

@@ -26,7 +26,7 @@ export function wholeNumber(min: number, max: number, what = 'a whole number'): 
 }
 
 /** `word` for `value`, else what `kind` takes. */
-export function wordOr<W, T>(word: string, value: W, kind: Kind<T>): Kind<T | W> {
+export function wordOr<const W, T>(word: string, value: W, kind: Kind<T>): Kind<T | W> {
   return {
     allowed: `${word}, or ${kind.allowed}`,
     parse: (text, baseFolder) => (text.toLowerCase() === word ? value : kind.parse(text, baseFolder)),

@@ -44,7 +44,8 @@ const geoip = settingsOf('geoip.key');
 const later = { effective: false } as const;
 const secret = { secret: true } as const;
 
-const networks = wordOr('none', [], listOf(network, 'networks'));
+const noNetworks: readonly string[] = [];
+const networks = wordOr('none', noNetworks, listOf(network, 'networks'));
 const names = listOf(serverName, 'names');
 const letsEncrypt = 'https://acme-v02.api.letsencrypt.org/directory';
 const letsEncryptStaging = 'https://acme-staging-v02.api.letsencrypt.org/directory';

@@ -53,7 +53,9 @@ export function parseNetwork(text: string): IpNetwork | undefined {
   const prefixLength = Number(suffix) - (version === 4 && text.includes(':') ? 96 : 0);
   if (prefixLength < 0 || prefixLength > bits) return undefined;
   const network = { version, words, prefixLength };
-  return words.every((word, index) => maskWord(word, prefixLength - 32 * index) === word) ? network : undefined;
+  return words.every((word, index) => maskWord(word, prefixLength - 32 * index) === word)
+    ? network
+    : undefined;
 }
 
 /** Whether the address lies in the network; never across families. */

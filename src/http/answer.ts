@@ -12,11 +12,15 @@ export interface Answer {
 export type HeaderBlock = string & { readonly brand: 'HeaderBlock' };
 
 /** Throws on a name or value that would break out of its line: those are mistakes of ours. */
-export function headerBlock(contentType: string, headers: { readonly [name: string]: string } = {}): HeaderBlock {
+export function headerBlock(
+  contentType: string,
+  headers: { readonly [name: string]: string } = {},
+): HeaderBlock {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   const block = [contentType, ...lines];
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (block.some((line) => /[\u0000-\u001f\u007f]/.test(line))) throw new Error('a header holds a control character');
+  if (block.some((line) => /[\u0000-\u001f\u007f]/.test(line)))
+    throw new Error('a header holds a control character');
   return block.join('\r\n') as HeaderBlock;
 }
 

@@ -15,7 +15,10 @@ export type ClientAddressRule = (peer: IpAddress, lines: readonly string[]) => I
  * behind it is not known, and the answer is the trusted hop that reported it. Where every entry is trusted, it
  * is the left-most.
  */
-export function clientAddressRule(header: ClientAddressHeader, trusted: readonly IpNetwork[]): ClientAddressRule {
+export function clientAddressRule(
+  header: ClientAddressHeader,
+  trusted: readonly IpNetwork[],
+): ClientAddressRule {
   const isTrusted = (address: IpAddress) => trusted.some((network) => networkContains(network, address));
   const entryAddress = header === 'forwarded' ? forwardedFor : parseEntry;
 

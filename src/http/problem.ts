@@ -1,14 +1,20 @@
 import { STATUS_CODES } from 'node:http';
 import { always, headerBlock, problemType, textType, type Answer, type HeaderBlock } from './answer.ts';
 import type { Representation } from './negotiate.ts';
+import type { ProblemCode } from './problem-codes.ts';
 
 /** An answer that says what the caller did wrong, or what we cannot do: RFC 9457 with a stable `code`. */
 export class Problem extends Error {
   readonly status: number;
-  readonly code: string;
+  readonly code: ProblemCode;
   readonly headers: { readonly [name: string]: string };
 
-  constructor(status: number, code: string, detail: string, headers: { readonly [name: string]: string } = {}) {
+  constructor(
+    status: number,
+    code: ProblemCode,
+    detail: string,
+    headers: { readonly [name: string]: string } = {},
+  ) {
     super(detail);
     this.name = 'Problem';
     this.status = status;
@@ -24,7 +30,13 @@ export function problemAnswer(problem: Problem, wanted: Representation | undefin
     // A caller's own text may stand in the message: one line stays one line.
     return { status, head: head(textType, problem), body: `${message.replaceAll(/\p{Cc}+/gu, ' ')}\n` };
   }
-  const body = JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail: message, code });
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: STATUS_CODES[status],
+    status,
+    detail: message,
+    code,
+  });
   return { status, head: head(problemType, problem), body: `${body}\n` };
 }
 

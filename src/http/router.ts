@@ -20,9 +20,12 @@ export function createRouter(routes: readonly Route[]): Router {
     .map((route) => ({ route, prefix: route.path.slice(0, route.path.indexOf(':')) }));
   const find = (path: string): Route | undefined =>
     exact.get(path) ??
-    below.find(({ prefix }) => path.length > prefix.length && path.startsWith(prefix) && !path.includes('/', prefix.length))
-      ?.route;
+    below.find(
+      ({ prefix }) =>
+        path.length > prefix.length && path.startsWith(prefix) && !path.includes('/', prefix.length),
+    )?.route;
   return {
-    find: (path) => find(path) ?? (path.length > 1 && path.endsWith('/') ? find(path.slice(0, -1)) : undefined),
+    find: (path) =>
+      find(path) ?? (path.length > 1 && path.endsWith('/') ? find(path.slice(0, -1)) : undefined),
   };
 }

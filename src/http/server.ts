@@ -40,7 +40,9 @@ const optionsHead = headerBlock('text/plain', {
 });
 
 /** Statuses with their reason phrase, made once. */
-const statusLines = new Map(Object.entries(STATUS_CODES).map(([code, phrase]) => [Number(code), `${code} ${phrase}`]));
+const statusLines = new Map(
+  Object.entries(STATUS_CODES).map(([code, phrase]) => [Number(code), `${code} ${phrase}`]),
+);
 
 /**
  * Listens for HTTP/1.1, sharing the port with the other workers (SO_REUSEPORT). Throws ListenError when the
@@ -82,7 +84,10 @@ export function startServer(options: ServerOptions): Server {
 
   const answerToFailure = (error: unknown, wanted: ReturnType<Request['wants']>): Answer => {
     if (error instanceof Problem) return problemAnswer(error, wanted);
-    log.error({ error: reasonOf(error), stack: error instanceof Error ? error.stack : undefined }, 'a request failed');
+    log.error(
+      { error: reasonOf(error), stack: error instanceof Error ? error.stack : undefined },
+      'a request failed',
+    );
     return problemAnswer(new Problem(500, 'fault', 'Something went wrong here; it has been logged.'), wanted);
   };
 
@@ -112,7 +117,10 @@ export function startServer(options: ServerOptions): Server {
     seconds: number,
     client: ReturnType<Request['client']> | undefined,
   ): void => {
-    log.debug({ method, path, status, ms: Math.round(seconds * 1e6) / 1000, client: client?.text }, 'request');
+    log.debug(
+      { method, path, status, ms: Math.round(seconds * 1e6) / 1000, client: client?.text },
+      'request',
+    );
   };
 
   const app = native.App();
@@ -143,10 +151,17 @@ export function startServer(options: ServerOptions): Server {
 }
 
 function answerTo(method: string, route: Route | undefined, request: Request): Answer | Promise<Answer> {
-  if (route === undefined) throw new Problem(404, 'not-found', `There is nothing at this path; GET /openapi.json lists what there is.`);
+  if (route === undefined)
+    throw new Problem(
+      404,
+      'not-found',
+      `There is nothing at this path; GET /openapi.json lists what there is.`,
+    );
   if (method === 'GET' || method === 'HEAD') return route.handle(request);
   if (method === 'OPTIONS') return { status: 204, head: optionsHead, body: '' };
-  throw new Problem(405, 'method-not-allowed', `Only ${allowedMethods} are understood here.`, { Allow: allowedMethods });
+  throw new Problem(405, 'method-not-allowed', `Only ${allowedMethods} are understood here.`, {
+    Allow: allowedMethods,
+  });
 }
 
 /** The host's own monitoring asks under an address, not under our name. */

@@ -1,23 +1,33 @@
 import type { IpAddress } from '../core/ip-address.ts';
 
-/** What the databases know of an address; a key is there only when it is known. */
+/** Where an address is used, as far as it is known. */
+export interface Place {
+  readonly continent?: string | undefined;
+  readonly continentCode?: string | undefined;
+  readonly country?: string | undefined;
+  readonly countryIso?: string | undefined;
+  readonly countryEu?: boolean | undefined;
+  readonly regionName?: string | undefined;
+  readonly regionCode?: string | undefined;
+  readonly city?: string | undefined;
+  readonly postalCode?: string | undefined;
+  readonly latitude?: number | undefined;
+  readonly longitude?: number | undefined;
+  readonly timeZone?: string | undefined;
+}
+
+/** Who announces an address, as far as it is known. */
+export interface Operator {
+  readonly asn?: number | undefined;
+  readonly asnOrg?: string | undefined;
+}
+
+/** What the databases know of an address. Places and operators are shared by many addresses: nobody changes them. */
 export interface GeoRecord {
-  /** The announced network of the operator, or else the one the place is known for, as `ADDRESS/LENGTH`. */
-  readonly network?: string;
-  readonly continent?: string;
-  readonly continentCode?: string;
-  readonly country?: string;
-  readonly countryIso?: string;
-  readonly countryEu?: boolean;
-  readonly regionName?: string;
-  readonly regionCode?: string;
-  readonly city?: string;
-  readonly postalCode?: string;
-  readonly latitude?: number;
-  readonly longitude?: number;
-  readonly timeZone?: string;
-  readonly asn?: number;
-  readonly asnOrg?: string;
+  /** The length of the prefix that the operator is known for, or else the place; undefined where neither is. */
+  readonly prefixLength: number | undefined;
+  readonly place: Place;
+  readonly operator: Operator;
 }
 
 /** One database that takes part in the answers. */

@@ -87,7 +87,10 @@ export function startGeneration(options: GenerationOptions): Generation {
         const settled = performance.now() - child.startedAt >= settledAfterMs;
         const deaths = settled ? 0 : deathsInARow;
         const delayMs = restartDelayMs(deaths);
-        log.error({ worker: slot, pid: child.pid, why, restartInMs: delayMs }, 'worker ended, starting another');
+        log.error(
+          { worker: slot, pid: child.pid, why, restartInMs: delayMs },
+          'worker ended, starting another',
+        );
         options.onRestart();
         after(delayMs, () => start(slot, deaths + 1));
       },
@@ -106,11 +109,14 @@ export function startGeneration(options: GenerationOptions): Generation {
   after(startDeadlineMs, () => {
     if (waiting.size === 0) return;
     allReady.reject(
-      new Failure(`${waiting.size} of ${options.size} workers did not start within ${startDeadlineMs / 1000} s`, {
-        code: 'workers-slow',
-        remedy: 'The host may be overloaded; the log says what the workers were doing.',
-        retryable: true,
-      }),
+      new Failure(
+        `${waiting.size} of ${options.size} workers did not start within ${startDeadlineMs / 1000} s`,
+        {
+          code: 'workers-slow',
+          remedy: 'The host may be overloaded; the log says what the workers were doing.',
+          retryable: true,
+        },
+      ),
     );
   });
 
@@ -120,7 +126,10 @@ export function startGeneration(options: GenerationOptions): Generation {
       stop();
       for (const child of children.values()) child.drain();
       const deadline = setTimeout(() => {
-        log.warn({ workers: [...children.keys()] }, 'connections were still open at the deadline; ending them');
+        log.warn(
+          { workers: [...children.keys()] },
+          'connections were still open at the deadline; ending them',
+        );
         for (const child of children.values()) child.kill();
       }, drainDeadlineMs);
       await allEnded.promise;
@@ -128,7 +137,9 @@ export function startGeneration(options: GenerationOptions): Generation {
     },
     kill() {
       stop();
-      allReady.reject(new Failure('the workers were ended before they were ready', { code: 'workers-ended' }));
+      allReady.reject(
+        new Failure('the workers were ended before they were ready', { code: 'workers-ended' }),
+      );
       for (const child of children.values()) child.kill();
     },
   };

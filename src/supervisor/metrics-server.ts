@@ -18,7 +18,10 @@ export async function startMetricsServer(
   const server = createServer((request, response) => {
     const isGet = request.method === 'GET' || request.method === 'HEAD';
     if (!isGet || request.url !== '/metrics') {
-      response.writeHead(isGet ? 404 : 405, { 'Content-Type': 'text/plain', ...(isGet ? {} : { Allow: 'GET, HEAD' }) });
+      response.writeHead(isGet ? 404 : 405, {
+        'Content-Type': 'text/plain',
+        ...(isGet ? {} : { Allow: 'GET, HEAD' }),
+      });
       response.end('Metrics are at GET /metrics.\n');
       return;
     }

@@ -39,16 +39,23 @@ export function createMetrics(version: string): Metrics {
   );
   const lookups = counter('lookups_total', 'Addresses looked up, from memory or the databases.');
   const cacheHits = counter('lookup_cache_hits_total', 'Look-ups that were answered from memory.');
-  const unreadable = counter('geoip_unreadable_records_total', 'Records of the GeoIP databases that could not be read.');
+  const unreadable = counter(
+    'geoip_unreadable_records_total',
+    'Records of the GeoIP databases that could not be read.',
+  );
   const restarts = counter('worker_restarts_total', 'Workers that ended unasked and were replaced.');
   gauge('workers', 'Workers that have told of themselves and not ended.', () => slots.size);
-  gauge('event_loop_delay_seconds', 'How late timers ran: the 99th percentile of the last second, of the worst worker.', () =>
-    Math.max(0, ...over(({ loopDelaySeconds }) => loopDelaySeconds)),
+  gauge(
+    'event_loop_delay_seconds',
+    'How late timers ran: the 99th percentile of the last second, of the worst worker.',
+    () => Math.max(0, ...over(({ loopDelaySeconds }) => loopDelaySeconds)),
   );
-  new Gauge({ name: 'appliance_build_info', help: 'Always 1.', labelNames: ['version', 'node'], registers }).set(
-    { version, node: process.version },
-    1,
-  );
+  new Gauge({
+    name: 'appliance_build_info',
+    help: 'Always 1.',
+    labelNames: ['version', 'node'],
+    registers,
+  }).set({ version, node: process.version }, 1);
 
   return {
     add(slot, counts) {
@@ -96,7 +103,11 @@ class SummedHistogram extends Histogram {
       const labels = { le: latencyBuckets[index] ?? '+Inf' };
       return { metricName: `${data.name}_bucket`, labels, value: count };
     });
-    const total = (suffix: string, value: number) => ({ metricName: `${data.name}_${suffix}`, labels: {}, value });
+    const total = (suffix: string, value: number) => ({
+      metricName: `${data.name}_${suffix}`,
+      labels: {},
+      value,
+    });
     return { ...data, values: [...values, total('sum', this.sum), total('count', count)] };
   }
 

@@ -5,14 +5,18 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
  * cannot be seen by this user. From /proc, for messages only.
  */
 export function portHolder(port: number): string | undefined {
-  const inodes = new Set([...listeningInodes('/proc/net/tcp', port), ...listeningInodes('/proc/net/tcp6', port)]);
+  const inodes = new Set([
+    ...listeningInodes('/proc/net/tcp', port),
+    ...listeningInodes('/proc/net/tcp6', port),
+  ]);
   if (inodes.size === 0) return undefined;
   for (const pid of entries('/proc').filter((name) => /^\d+$/.test(name))) {
     const holds = entries(`/proc/${pid}/fd`).some((fd) => {
       const inode = /^socket:\[(\d+)\]$/.exec(quiet(() => readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? '')?.[1];
       return inode !== undefined && inodes.has(inode);
     });
-    if (holds) return `${quiet(() => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()) ?? '?'} (process ${pid})`;
+    if (holds)
+      return `${quiet(() => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()) ?? '?'} (process ${pid})`;
   }
   return undefined;
 }

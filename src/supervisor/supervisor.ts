@@ -123,11 +123,15 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
           await listenForMetrics(settings.metricsListen).catch((error: unknown) =>
             log.error({ reason: reasonOf(error) }, 'metrics stay where they were'),
           );
-          log.info({ generation: number, workers: settings.workers }, 'reloaded; the workers before finish what they have');
+          log.info(
+            { generation: number, workers: settings.workers },
+            'reloaded; the workers before finish what they have',
+          );
           retire(before.generation);
         } catch (error) {
           if (claim !== undefined && claim !== before.claim) claim.release();
-          if (!stopping) log.error({ reason: reasonOf(error) }, 'the reload was refused; everything goes on as before');
+          if (!stopping)
+            log.error({ reason: reasonOf(error) }, 'the reload was refused; everything goes on as before');
         }
       }),
     async stop() {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { parseNetwork, type IpAddress } from '../core/ip-address.ts';
+import { networkText, type IpAddress } from '../core/ip-address.ts';
 import { bitsPicture } from './bits.ts';
 import { bogonWords } from './bogon-words.ts';
 import { commandsFor } from './commands.ts';
@@ -12,22 +12,22 @@ import { style } from './style.ts';
 export interface PageFacts {
   readonly address: IpAddress;
   /** Why the address is not on the public Internet. */
-  readonly bogon?: string;
-  /** `ADDRESS/LENGTH`. */
-  readonly network?: string;
-  readonly continent?: string;
-  readonly country?: string;
+  readonly bogon?: string | undefined;
+  /** How many of its bits name the network. */
+  readonly prefixLength?: number | undefined;
+  readonly continent?: string | undefined;
+  readonly country?: string | undefined;
   /** ISO 3166-1 alpha-2. */
-  readonly countryIso?: string;
-  readonly countryEu?: boolean;
-  readonly regionName?: string;
-  readonly city?: string;
-  readonly postalCode?: string;
-  readonly latitude?: number;
-  readonly longitude?: number;
-  readonly timeZone?: string;
-  readonly asn?: number;
-  readonly asnOrg?: string;
+  readonly countryIso?: string | undefined;
+  readonly countryEu?: boolean | undefined;
+  readonly regionName?: string | undefined;
+  readonly city?: string | undefined;
+  readonly postalCode?: string | undefined;
+  readonly latitude?: number | undefined;
+  readonly longitude?: number | undefined;
+  readonly timeZone?: string | undefined;
+  readonly asn?: number | undefined;
+  readonly asnOrg?: string | undefined;
   readonly databases: readonly { readonly type: string; readonly builtAt: Date }[];
   /** Whether the address was asked about (`?ip=`) and is not simply the caller's. */
   readonly asked: boolean;
@@ -111,11 +111,10 @@ function hero(facts: PageFacts, address: string): string {
   const size = text.length <= 11 ? 't' : text.length <= 15 ? 's' : text.length <= 24 ? 'm' : 'l';
   // A line may end after a separator only.
   const parted = address.replaceAll(/[.:]+/g, '<i>$&</i><wbr>');
-  const prefixLength = facts.network === undefined ? undefined : parseNetwork(facts.network)?.prefixLength;
   return (
     `<section class="hero">\n<p class="kind">${facts.asked ? '' : 'Your '}IPv${version} address` +
     `<button type="button" data-copy="${address}" aria-live="polite" hidden>Copy</button>${facts.asked ? '<a href="./">Show mine</a>' : ''}</p>\n` +
-    `<h1 class="${size}">${parted}</h1>\n${lead(facts)}${bitsPicture(facts.address, prefixLength)}\n</section>\n`
+    `<h1 class="${size}">${parted}</h1>\n${lead(facts)}${bitsPicture(facts.address, facts.prefixLength)}\n</section>\n`
   );
 }
 
@@ -145,12 +144,12 @@ function flag(iso: string | undefined): string {
 }
 
 function details(facts: PageFacts): string {
-  const { asn, asnOrg, network, country, countryIso, countryEu, latitude, longitude } = facts;
+  const { address, prefixLength, asn, asnOrg, country, countryIso, countryEu, latitude, longitude } = facts;
   const iso = countryIso === undefined ? '' : ` (${countryIso})`;
   const rows: readonly (readonly [term: string, value: string | undefined, mono?: boolean])[] = [
     ['Operator', asnOrg],
     ['Autonomous system', asn === undefined ? undefined : `AS${asn}`, true],
-    ['Network', network, true],
+    ['Network', prefixLength === undefined ? undefined : networkText(address, prefixLength), true],
     ['City', facts.city],
     ['Region', facts.regionName],
     ['Postal code', facts.postalCode],

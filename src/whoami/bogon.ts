@@ -29,7 +29,18 @@ const registry: readonly (readonly [BogonKind, ...string[]])[] = [
   ['broadcast', '255.255.255.255/32'],
   // ::/96 holds the deprecated IPv4-compatible addresses. A MaxMind-format tree keeps all of IPv4 there, so
   // a look-up of ::909:909 would answer for 9.9.9.9: it must never reach one.
-  ['reserved', '0.0.0.0/8', '192.0.0.0/24', '240.0.0.0/4', '::/96', '64:ff9b:1::/48', '100::/64', '2001:10::/28', '5f00::/16', 'fec0::/10'],
+  [
+    'reserved',
+    '0.0.0.0/8',
+    '192.0.0.0/24',
+    '240.0.0.0/4',
+    '::/96',
+    '64:ff9b:1::/48',
+    '100::/64',
+    '2001:10::/28',
+    '5f00::/16',
+    'fec0::/10',
+  ],
 ];
 
 interface Range {

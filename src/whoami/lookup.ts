@@ -1,7 +1,7 @@
 import type { IpAddress } from '../core/ip-address.ts';
-import type { GeoDatabase } from '../ports/geo-database.ts';
+import type { GeoDatabase, GeoRecord } from '../ports/geo-database.ts';
 import { bogonKind } from './bogon.ts';
-import { whoamiJson } from './formats.ts';
+import { whoamiFormatter } from './formats.ts';
 import type { WhoamiRecord } from './record.ts';
 
 /** A record with the answer that is asked for most often, made once. */
@@ -23,6 +23,7 @@ export interface Lookup {
  */
 export function createLookup(geo: GeoDatabase, maxRemembered = 10_000): Lookup {
   const half = Math.floor(maxRemembered / 2);
+  const whoamiJson = whoamiFormatter();
   const counts = { lookups: 0, cacheHits: 0 };
   let young = new Map<string, Remembered>();
   let old = new Map<string, Remembered>();
@@ -55,12 +56,14 @@ export function createLookup(geo: GeoDatabase, maxRemembered = 10_000): Lookup {
   return Object.assign(lookup, { counts });
 }
 
+const unknown: GeoRecord = { prefixLength: undefined, place: {}, operator: {} };
+
 function recordOf(address: IpAddress, geo: GeoDatabase): WhoamiRecord {
   const bogon = bogonKind(address);
   return {
     address,
     databases: geo.editions,
-    geo: bogon === undefined ? geo.lookup(address) : {},
-    ...(bogon === undefined ? {} : { bogon }),
+    bogon,
+    geo: bogon === undefined ? geo.lookup(address) : unknown,
   };
 }

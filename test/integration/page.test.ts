@@ -3,22 +3,16 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attribution } from '../../src/whoami/attribution.ts';
 import { createPage, type PageFacts } from '../../src/web/page.ts';
 import { startBrowser, type Browser, type Tab, type View } from '../support/browser.ts';
-import {
-  attribution,
-  cityFacts,
-  countryFacts,
-  factsOf,
-  longFacts,
-  loopbackFacts,
-} from '../support/page-facts.ts';
+import { cityFacts, countryFacts, factsOf, longFacts, loopbackFacts } from '../support/page-facts.ts';
 
 const shown: { readonly [name: string]: PageFacts } = {
   city: cityFacts,
   country: countryFacts,
   'ipv6-longest': longFacts,
-  'ipv6-short': factsOf('2620:fe::fe', { network: '2620:fe::/48', asn: 19_281, asnOrg: 'Quad9' }),
+  'ipv6-short': factsOf('2620:fe::fe', { prefixLength: 48, asn: 19_281, asnOrg: 'Quad9' }),
   loopback: loopbackFacts,
   'ipv4-longest': factsOf('255.255.255.255', { bogon: 'broadcast', asked: true }),
   hostile: factsOf('192.0.2.1', {

@@ -1,10 +1,5 @@
 import { parseIpAddress } from '../../src/core/ip-address.ts';
-import type { Attribution, PageFacts } from '../../src/web/page.ts';
-
-export const attribution: readonly Attribution[] = [
-  { text: 'IP Geolocation by DB-IP', url: 'https://db-ip.com' },
-  { text: 'Operators from RouteViews, CC BY 4.0', url: 'https://www.routeviews.org' },
-];
+import type { PageFacts } from '../../src/web/page.ts';
 
 const databases = [
   { type: 'DBIP-Country-Lite', builtAt: new Date('2026-06-01T00:00:00Z') },
@@ -20,7 +15,7 @@ export function factsOf(address: string, more: Partial<PageFacts> = {}): PageFac
 
 /** An address with all that a database of cities knows. */
 export const cityFacts = factsOf('8.8.8.8', {
-  network: '8.8.8.0/24',
+  prefixLength: 24,
   continent: 'North America',
   country: 'United States',
   countryIso: 'US',
@@ -37,7 +32,7 @@ export const cityFacts = factsOf('8.8.8.8', {
 });
 
 export const countryFacts = factsOf('145.97.200.17', {
-  network: '145.97.128.0/17',
+  prefixLength: 17,
   continent: 'Europe',
   country: 'The Netherlands',
   countryIso: 'NL',
@@ -47,7 +42,7 @@ export const countryFacts = factsOf('145.97.200.17', {
 });
 
 export const longFacts = factsOf('2001:67c:1220:809a:b3f4:98ff:fe12:4567', {
-  network: '2001:67c:1220::/46',
+  prefixLength: 46,
   continent: 'Europe',
   country: 'Czechia',
   countryIso: 'CZ',

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { attribution, dbIpLink } from '../../src/whoami/attribution.ts';
 import { escapeHtml } from '../../src/web/html.ts';
 import { createPage, type PageFacts } from '../../src/web/page.ts';
-import { attribution, cityFacts, factsOf, longFacts, loopbackFacts } from '../support/page-facts.ts';
+import { cityFacts, factsOf, longFacts, loopbackFacts } from '../support/page-facts.ts';
 
 const page = createPage(attribution);
 
@@ -36,7 +37,6 @@ describe('the page', () => {
   it('changes no tag whatever the databases hold', () => {
     const facts = (value: string): PageFacts => ({
       ...factsOf('192.0.2.1'),
-      network: value,
       continent: value,
       country: value,
       countryIso: `${value}?`,
@@ -109,7 +109,7 @@ describe('the page', () => {
 
   it('gives every credit that is owed, in the words and with the link of its licence', () => {
     const html = page.render(cityFacts);
-    expect(html).toContain("<a href='https://db-ip.com'>IP Geolocation by DB-IP</a>");
+    expect(html).toContain(dbIpLink);
     for (const { text, url } of attribution) expect(html).toContain(`<a href='${url}'>${text}</a>`);
   });
 
@@ -162,7 +162,7 @@ describe('the page', () => {
     };
     // 8.8.8.0/24: of the host's 8 bits one is set, of the network's 24 three are.
     expect(drawn(cityFacts)).toEqual([7, 1, 21, 3]);
-    expect(drawn({ ...cityFacts, network: '8.0.0.0/7' })).toEqual([22, 3, 6, 1]);
+    expect(drawn({ ...cityFacts, prefixLength: 7 })).toEqual([22, 3, 6, 1]);
     expect(drawn(loopbackFacts)).toEqual([24, 8, 0, 0]);
     const [hostClear = 0, hostSet = 0, networkClear = 0, networkSet = 0] = drawn(longFacts);
     expect([hostClear + hostSet, networkClear + networkSet]).toEqual([128 - 46, 46]);

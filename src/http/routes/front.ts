@@ -25,9 +25,12 @@ export function frontRoute(page: Page): Route {
       if (wanted === 'json') return { status: 200, head: heads.negotiatedJson, body: whoamiBody };
       if (wanted === 'text')
         return { status: 200, head: heads.negotiatedText, body: `${record.address.text}\n` };
-      const { geo, ...known } = record;
-      const ofRequest = { asked: request.asksForAnother(), host: request.header('host') };
-      return { status: 200, head: htmlHead, body: page.render({ ...geo, ...known, ...ofRequest }) };
+      const { address, bogon, databases, geo } = record;
+      const { prefixLength, place, operator } = geo;
+      const asked = request.asksForAnother();
+      const host = request.header('host');
+      const facts = { address, bogon, databases, prefixLength, ...place, ...operator, asked, host };
+      return { status: 200, head: htmlHead, body: page.render(facts) };
     },
   };
 }

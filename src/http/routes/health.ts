@@ -27,7 +27,9 @@ export function healthRoutes(health: () => Health): readonly Route[] {
 }
 
 function mayKnow(request: Request): boolean {
-  return request.peerIsLoopback() && request.header('x-forwarded-for') === '' && request.header('forwarded') === '';
+  return (
+    request.peerIsLoopback() && request.header('x-forwarded-for') === '' && request.header('forwarded') === ''
+  );
 }
 
 function body(status: number, value: object): Answer {

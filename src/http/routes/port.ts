@@ -12,7 +12,8 @@ export function portRoute(enabled: boolean): Route {
   return {
     path: '/port/:number',
     async handle(request) {
-      if (!enabled) throw new Problem(404, 'port-test-off', 'The port test is off on this server (APP_PORT_TEST).');
+      if (!enabled)
+        throw new Problem(404, 'port-test-off', 'The port test is off on this server (APP_PORT_TEST).');
       const digits = request.path.replace(/\/$/, '').slice('/port/'.length);
       const port = /^\d{1,5}$/.test(digits) ? Number(digits) : 0;
       if (port < 1 || port > 65_535) {

@@ -16,7 +16,9 @@ export function jsonRoute(hostnameOf?: (address: string) => Promise<string | und
       const record = request.record();
       const userAgent = request.header('user-agent') || undefined;
       if (hostnameOf === undefined) return json(fullJson(record, { userAgent }));
-      return hostnameOf(record.address.text).then((hostname) => json(fullJson(record, { hostname, userAgent })));
+      return hostnameOf(record.address.text).then((hostname) =>
+        json(fullJson(record, { hostname, userAgent })),
+      );
     },
   };
 }
@@ -28,7 +30,8 @@ export const textRoutes: readonly Route[] = Object.entries(textFields).map(([pat
     const record = request.record();
     const value = field(record);
     if (value !== undefined) return text(value);
-    const why = record.bogon === undefined ? 'the databases do not know it' : `the address is ${record.bogon}`;
+    const why =
+      record.bogon === undefined ? 'the databases do not know it' : `the address is ${record.bogon}`;
     throw new Problem(404, 'not-known', `There is no ${path.slice(1)} for ${record.address.text}: ${why}.`);
   },
 }));

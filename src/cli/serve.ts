@@ -1,0 +1,48 @@
+import { configOf } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import { exitCodes } from '../core/errors.ts';
+import type { Command } from './command.ts';
+import { loadFor, printWarnings } from './config.ts';
+
+/** Runs the service until it is told to stop; `ready` is called when it answers. */
+export type Serve = (load: () => Config, ready: (config: Config) => void) => Promise<void>;
+
+export function serveCommand(serve: Serve): Command {
+  return {
+    name: 'serve',
+    summary: 'run in the foreground',
+    usage: 'serve [FLAGS]',
+    examples: [
+      { command: 'appliance serve', does: 'answer on http://127.0.0.1:8080' },
+      {
+        command: 'appliance serve --listen-host :: --http-port 80 --workers 2',
+        does: 'answer everybody, with two processes',
+      },
+      { command: 'kill -HUP PID', does: 'take over a changed configuration without dropping a request' },
+    ],
+    takesConfiguration: true,
+    async run(args, io) {
+      printWarnings(loadFor(args, io).warnings, io);
+      await serve(
+        () => configOf(loadFor(args, io)),
+        (config) => {
+          // Under systemd the journal keeps the log; nobody reads a greeting there.
+          if (io.environment['INVOCATION_ID'] === undefined) io.stdout.write(greeting(config));
+        },
+      );
+      return exitCodes.done;
+    },
+  };
+}
+
+function greeting({ listenHost, httpPort }: Config): string {
+  const host = listenHost === '::' || listenHost === '0.0.0.0' ? '127.0.0.1' : listenHost;
+  const address = `${host.includes(':') ? `[${host}]` : host}:${httpPort}`;
+  return [
+    `\n  appliance answers on http://${address}  (Ctrl-C ends it)\n`,
+    '  Try:',
+    `    curl ${address}`,
+    `    curl -H 'X-Forwarded-For: 8.8.8.8' ${address}/whoami/`,
+    `    curl '${address}/json?ip=2606:4700:4700::1111'\n\n`,
+  ].join('\n');
+}

@@ -1,0 +1,32 @@
+import { createPage } from '../../web/page.ts';
+import { attribution } from '../../whoami/attribution.ts';
+import type { Route } from '../router.ts';
+import { frontRoute } from './front.ts';
+import { headersRoute } from './headers.ts';
+import { healthRoutes, type Health } from './health.ts';
+import { openapiDocument } from './openapi.ts';
+import { portRoute } from './port.ts';
+import { staticRoutes } from './static.ts';
+import { jsonRoute, textRoutes, whoamiRoute } from './whoami.ts';
+
+export interface RouteOptions {
+  readonly version: string;
+  readonly portTest: boolean;
+  /** The name that reverse DNS has for an address; absent when that is switched off. */
+  readonly hostnameOf: ((address: string) => Promise<string | undefined>) | undefined;
+  readonly health: () => Health;
+}
+
+/** Everything that the server answers. */
+export function allRoutes(options: RouteOptions): readonly Route[] {
+  return [
+    frontRoute(createPage(attribution)),
+    whoamiRoute,
+    jsonRoute(options.hostnameOf),
+    ...textRoutes,
+    headersRoute,
+    portRoute(options.portTest),
+    ...healthRoutes(options.health),
+    ...staticRoutes(openapiDocument(options.version, attribution)),
+  ];
+}

@@ -1,0 +1,96 @@
+import { join } from 'node:path';
+import { isSea } from 'node:sea';
+import { openGeoDatabase } from './adapters/geo-database-maxmind.ts';
+import { createLogger } from './adapters/logger-pino.ts';
+import { createReverseDns } from './adapters/reverse-dns-system.ts';
+import type { Config } from './config/schema.ts';
+import { Failure } from './core/errors.ts';
+import { parseNetwork, type IpNetwork } from './core/ip-address.ts';
+import { version } from './core/version.ts';
+import { clientAddressRule } from './http/client-address.ts';
+import { createCounter } from './http/counts.ts';
+import { createRouter } from './http/router.ts';
+import { allRoutes } from './http/routes/all.ts';
+import { startServer, type Server } from './http/server.ts';
+import type { WorkerSettings } from './supervisor/messages.ts';
+import { createMetrics } from './supervisor/metrics.ts';
+import { startMetricsServer } from './supervisor/metrics-server.ts';
+import { runUntilStopped } from './supervisor/run.ts';
+import { createSupervisor, type Settings } from './supervisor/supervisor.ts';
+import { runWorker, type WorkerService } from './supervisor/worker.ts';
+import { createLookup } from './whoami/lookup.ts';
+
+/** Runs the service in the foreground until it is told to stop. `load` reads the configuration anew each time. */
+export async function serve(load: () => Config, ready: (config: Config) => void): Promise<void> {
+  let config = load();
+  const log = createLogger(config.logLevel);
+  const metrics = createMetrics(version);
+  const supervisor = createSupervisor({
+    load(): Settings {
+      config = load();
+      log.setLevel(config.logLevel);
+      return settingsOf(config);
+    },
+    command: { file: process.execPath, arguments: isSea() ? ['worker'] : [process.argv[1]!, 'worker'] },
+    log,
+    metrics,
+    startMetricsServer: (listen) => startMetricsServer(metrics, listen),
+  });
+  await runUntilStopped(supervisor, () => ready(config));
+}
+
+/** Runs a worker process until its supervisor tells it to end. */
+export function work(): Promise<void> {
+  return runWorker(startWorker);
+}
+
+function settingsOf(config: Config): Settings {
+  return {
+    workers: config.workers,
+    metricsListen: config.metricsListen,
+    worker: {
+      listenHost: config.listenHost,
+      httpPort: config.httpPort,
+      ourNames: [...new Set([...(config.certDomains ?? []), ...(config.publicNames ?? [])])],
+      trustedProxies: config.trustedProxies,
+      clientAddressHeader: config.clientAddressHeader,
+      geoipDir: join(config.dataDir, 'geoip'),
+      reverseDns: config.reverseDns,
+      portTest: config.portTest,
+      logLevel: config.logLevel,
+    },
+  };
+}
+
+function startWorker(settings: WorkerSettings): WorkerService {
+  const log = createLogger(settings.logLevel);
+  const geo = openGeoDatabase(settings.geoipDir);
+  const lookup = createLookup(geo);
+  const counter = createCounter(() => ({ ...lookup.counts, unreadableRecords: geo.unreadable() }));
+  const routes = allRoutes({
+    version,
+    portTest: settings.portTest,
+    hostnameOf: settings.reverseDns ? createReverseDns() : undefined,
+    health: () => ({ draining: server.draining, degraded: [], version }),
+  });
+  const server: Server = startServer({
+    host: settings.listenHost,
+    port: settings.httpPort,
+    ourNames: new Set(settings.ourNames),
+    rules: {
+      clientAddress: clientAddressRule(settings.clientAddressHeader, settings.trustedProxies.map(network)),
+      clientAddressHeader: settings.clientAddressHeader,
+      lookup,
+    },
+    router: createRouter(routes),
+    counter,
+    log,
+  });
+  return { server, counter };
+}
+
+function network(text: string): IpNetwork {
+  const parsed = parseNetwork(text);
+  if (parsed === undefined) throw new Failure(`not a network: ${text}`, { code: 'fault' });
+  return parsed;
+}
