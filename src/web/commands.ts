@@ -9,7 +9,8 @@ const plainHost = /^(?:[a-z0-9](?:[a-z0-9.-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::\d
 
 /**
  * What to type in a terminal to get the same. `host` is the request's own `Host`; what does not look like one
- * is not repeated. `askedAddress` is the address that was asked about, if not the caller's.
+ * is not repeated. `askedAddress` is the public address that was asked about; without one the commands are
+ * about the caller.
  */
 export function commandsFor(host: string, askedAddress: string | undefined): readonly Command[] {
   const server = plainHost.test(host) ? host : 'this-server.example';
@@ -18,7 +19,7 @@ export function commandsFor(host: string, askedAddress: string | undefined): rea
   const about = askedAddress ?? '9.9.9.9';
   const fact = {
     command: curl(`/asn-org?ip=${about}`),
-    answer: 'one fact: asn-org, country, city, network and more',
+    answer: 'one fact and nothing else',
   };
   if (askedAddress !== undefined) {
     return [{ command: curl(`/json?ip=${about}`), answer: 'everything, as JSON' }, fact];

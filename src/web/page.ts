@@ -173,14 +173,16 @@ function details(facts: PageFacts): string {
   return known === '' ? '' : `<section aria-label="What is known of it">\n<dl>\n${known}</dl>\n</section>\n`;
 }
 
-function terminal({ host, asked, address }: PageFacts): string {
-  const lines = commandsFor(host, asked ? address.text : undefined).map(({ command, answer }) => {
-    const shown = escapeHtml(command);
-    return (
-      `<li><code>${shown}</code><span>${answer}</span>` +
-      `<button type="button" data-copy="${shown}" aria-live="polite" hidden>Copy</button></li>\n`
-    );
-  });
+function terminal({ host, asked, address, bogon }: PageFacts): string {
+  const lines = commandsFor(host, asked && bogon === undefined ? address.text : undefined).map(
+    ({ command, answer }) => {
+      const shown = escapeHtml(command);
+      return (
+        `<li><code>${shown}</code><span>${answer}</span>` +
+        `<button type="button" data-copy="${shown}" aria-live="polite" hidden>Copy</button></li>\n`
+      );
+    },
+  );
   return `<section>\n<h2>The same from a terminal</h2>\n<ol>\n${lines.join('')}</ol>\n</section>\n`;
 }
 
@@ -188,7 +190,7 @@ function databases(facts: PageFacts): string {
   const dated = facts.databases.map(
     ({ type, builtAt }) => `${escapeHtml(type)} of <time>${builtAt.toISOString().slice(0, 10)}</time>`,
   );
-  return `Databases: ${dated.join(', ')}. Looked up in this server&rsquo;s memory; nobody else was asked.`;
+  return `Databases: ${dated.join(', ')}. Answered from this server&rsquo;s memory; nobody else was asked.`;
 }
 
 /** Cities often bear their region's name, and some the country's. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attribution } from '../../src/whoami/attribution.ts';
 import { createPage, type PageFacts } from '../../src/web/page.ts';
+import { startAppliance, type Appliance } from '../support/appliance.ts';
 import { startBrowser, type Browser, type Tab, type View } from '../support/browser.ts';
 import { cityFacts, countryFacts, factsOf, longFacts, loopbackFacts } from '../support/page-facts.ts';
 
@@ -164,5 +165,48 @@ describe('the page in a browser', () => {
       await tab.evaluate(`document.querySelector('input').value = ${JSON.stringify(typed)}`);
       expect(await tab.evaluate('document.querySelector("form").checkValidity()')).toBe(false);
     });
+  });
+});
+
+describe('the page of a running server', () => {
+  let appliance: Appliance;
+  beforeAll(async () => {
+    appliance = await startAppliance();
+  });
+  afterAll(() => appliance?.stop());
+
+  it.each(['', '?ip=8.8.8.8', '?ip=2620:fe::fe', '?ip=10.0.0.1'])(
+    'is allowed by its own headers, and what it links to and suggests answers: /%s',
+    async (query) => {
+      const tab = await browser.open(`${appliance.url}/${query}`, { ...phone, width: 1280 });
+      const links = await tab.evaluate<string[]>('[...document.links].map((a) => a.href)');
+      const commands = await tab.evaluate<string[]>(
+        '[...document.querySelectorAll("code")].map((c) => c.textContent)',
+      );
+      expect(tab.complaints).toEqual([]);
+      expect(tab.requested).toEqual([`${appliance.url}/${query}`]);
+      await tab.close();
+
+      const own = links.filter((link) => link.startsWith(appliance.url));
+      expect(own.length).toBeGreaterThan(4);
+      const suggested = commands.map((line) => `http://${line.replaceAll(/^curl '?|'$/g, '')}`);
+      for (const address of [...own, ...suggested]) {
+        const answer = await fetch(address, { headers: { 'User-Agent': 'curl/8.14.1' } });
+        expect([address, answer.status]).toEqual([address, 200]);
+        await answer.arrayBuffer();
+      }
+    },
+  );
+
+  it('shows what the built-in databases know', async () => {
+    const tab = await browser.open(`${appliance.url}/?ip=8.8.8.8`, { ...phone, width: 1280, height: 900 });
+    writeFileSync(join(screenshots, 'served.png'), await tab.screenshot(true));
+    const shownFacts = await tab.evaluate<string[]>(
+      '[...document.querySelectorAll("dd")].map((d) => d.textContent)',
+    );
+    expect(shownFacts).toEqual(
+      expect.arrayContaining(['Google LLC', 'AS15169', '8.8.8.0/24', 'United States (US)']),
+    );
+    await tab.close();
   });
 });
