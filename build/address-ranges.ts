@@ -11,7 +11,7 @@ export interface AddressRange<Value> {
 /**
  * Ranges in any order, overlapping or not, to ranges in ascending order without overlap, neighbours of one value
  * (compared with ===) joined. Where ranges overlap the one with fewer addresses wins, as a longer prefix does
- * in routing, and of two equally large ones the later in the input.
+ * in routing; of equally large ones the one that begins later, and of the same range said twice the later said.
  */
 export function* flatten<Value>(ranges: Iterable<AddressRange<Value>>): Generator<AddressRange<Value>> {
   let last: { start: bigint; end: bigint; value: Value } | undefined;

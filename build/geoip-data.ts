@@ -21,7 +21,7 @@ const databases = [
 ] as const satisfies { file: string; table: () => GeoipTable; type: string; description: string }[];
 
 /** Everything that the bytes of the databases depend on. */
-const builder = [
+export const builder: readonly string[] = [
   'address-ranges.ts',
   'countries.ts',
   'csv.ts',

@@ -10,12 +10,14 @@ export class DataSection {
   #bytes = Buffer.alloc(1 << 16);
   #length = 0;
 
-  /** The offset in bytes of a value in this section; writes it if it is new. */
-  offsetOf(value: MmdbValue): number {
-    const known = this.#offsets.get(identity(value));
-    if (known !== undefined) return known;
+  /**
+   * Writes a value and gives its offset in bytes. It is written whole even if another holds it: strict readers
+   * walk the section from value to value and want each that the tree leads to on that walk.
+   */
+  append(value: MmdbValue): number {
     const offset = this.#length;
-    this.#write(value);
+    this.#remember(identity(value));
+    this.#writeWhole(value);
     return offset;
   }
 
@@ -23,15 +25,23 @@ export class DataSection {
     return this.#bytes.subarray(0, this.#length);
   }
 
+  #remember(key: string): void {
+    if (!this.#offsets.has(key)) this.#offsets.set(key, this.#length);
+  }
+
   #write(value: MmdbValue): void {
+    if (typeof value === 'boolean' || value instanceof MmdbNumber) return this.#append(scalar(value));
     const key = identity(value);
-    const shareable = typeof value !== 'boolean' && !(value instanceof MmdbNumber);
-    const known = shareable ? this.#offsets.get(key) : undefined;
+    const known = this.#offsets.get(key);
     if (known !== undefined) {
       const reference = pointer(known);
       if (reference.length < key.length) return this.#append(reference);
-    } else this.#offsets.set(key, this.#length);
+    }
+    this.#remember(key);
+    this.#writeWhole(value);
+  }
 
+  #writeWhole(value: MmdbValue): void {
     if (isScalar(value)) return this.#append(scalar(value));
     if (isArray(value)) {
       this.#append(control('array', value.length));

@@ -16,7 +16,7 @@ export interface MmdbSource {
 
 const metadataMarker = Buffer.from('\xab\xcd\xefMaxMind.com', 'latin1');
 
-/** Opens a file of the MaxMind DB format 2.0. Throws a Failure where the bytes are not one. */
+/** Opens a file of the MaxMind DB format 2.0 for IPv6 and IPv4. Throws a Failure where the bytes are not one. */
 export function readMmdb(file: Buffer): MmdbSource {
   const marker = file.lastIndexOf(metadataMarker);
   if (marker === -1) throw broken('it has no metadata');
@@ -30,10 +30,10 @@ export function readMmdb(file: Buffer): MmdbSource {
     throw broken('its metadata gives no count and size of nodes');
   if (metadata['binary_format_major_version'] !== 2)
     throw broken(`its format is ${metadata['binary_format_major_version']}, not 2`);
+  if (metadata['ip_version'] !== 6) throw broken('its tree is not one of IPv6 addresses');
 
   const treeBytes = (nodes * recordSize) / 4;
   const decode = decoderOf(file.subarray(treeBytes + 16, marker));
-  const bits = metadata['ip_version'] === 6 ? 128 : 32;
 
   const recordOf = (node: number, side: 0 | 1): number => {
     const at = (node * recordSize) / 4;
@@ -48,21 +48,21 @@ export function readMmdb(file: Buffer): MmdbSource {
   function* networks(): Generator<AddressRange<DecodedValue>> {
     const values = new Map<number, DecodedValue>();
     let ipv4 = 0;
-    for (let depth = 0; depth < bits - 32 && ipv4 < nodes; depth++) ipv4 = recordOf(ipv4, 0);
+    for (let depth = 0; depth < 96 && ipv4 < nodes; depth++) ipv4 = recordOf(ipv4, 0);
     const pending: [record: number, start: bigint, depth: number][] = [[0, 0n, 0]];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       const [record, start, depth] = next;
       if (record === nodes) continue;
       if (record < nodes) {
-        if (depth === bits) throw broken('its tree is deeper than an address is long');
+        if (depth === 128) throw broken('its tree is deeper than an address is long');
         if (record === ipv4 && start !== 0n) continue;
-        pending.push([recordOf(record, 1), start | (1n << BigInt(bits - 1 - depth)), depth + 1]);
+        pending.push([recordOf(record, 1), start | (1n << BigInt(127 - depth)), depth + 1]);
         pending.push([recordOf(record, 0), start, depth + 1]);
         continue;
       }
       let value = values.get(record);
       if (value === undefined) values.set(record, (value = decode(record - nodes - 16)));
-      yield { start, end: start | ((1n << BigInt(bits - depth)) - 1n), value };
+      yield { start, end: start | ((1n << BigInt(128 - depth)) - 1n), value };
     }
   }
   return { metadata, networks };
@@ -147,5 +147,5 @@ function decoderOf(section: Buffer): (offset: number) => DecodedValue {
 }
 
 function broken(why: string): Failure {
-  return new Failure(`This is not a database in MaxMind's format: ${why}.`, { code: 'mmdb-broken' });
+  return new Failure(`This is not a database that can be listed: ${why}.`, { code: 'mmdb-broken' });
 }

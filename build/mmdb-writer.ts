@@ -38,7 +38,7 @@ export function writeMmdb(ranges: Iterable<AddressRange<MmdbValue>>, options: Mm
   const data = new DataSection();
   const offsets = new Int32Array(values.count + 1).fill(-1);
   for (const value of valuesIn(tree))
-    if (offsets[value] === -1) offsets[value] = data.offsetOf(values.get(value));
+    if (offsets[value] === -1) offsets[value] = data.append(values.get(value));
 
   const largest = tree.nodeCount + separator.length + data.bytes().length - 1;
   const size = options.recordSize ?? ([24, 28, 32] as const).find((bits) => largest < 2 ** bits) ?? 32;

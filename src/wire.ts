@@ -3,7 +3,7 @@ import { isSea } from 'node:sea';
 import { openGeoDatabase } from './adapters/geo-database-maxmind.ts';
 import { createLogger } from './adapters/logger-pino.ts';
 import { createReverseDns } from './adapters/reverse-dns-system.ts';
-import type { Config } from './config/schema.ts';
+import { settings, type Config } from './config/schema.ts';
 import { Failure } from './core/errors.ts';
 import { parseNetwork, type IpNetwork } from './core/ip-address.ts';
 import { version } from './core/version.ts';
@@ -31,7 +31,11 @@ export async function serve(load: () => Config, ready: (config: Config) => void)
       log.setLevel(config.logLevel);
       return settingsOf(config);
     },
-    command: { file: process.execPath, arguments: isSea() ? ['worker'] : [process.argv[1]!, 'worker'] },
+    command: {
+      file: process.execPath,
+      arguments: isSea() ? ['worker'] : [process.argv[1]!, 'worker'],
+      environment: withoutSecrets(process.env),
+    },
     log,
     metrics,
     startMetricsServer: (listen) => startMetricsServer(metrics, listen),
@@ -42,6 +46,12 @@ export async function serve(load: () => Config, ready: (config: Config) => void)
 /** Runs a worker process until its supervisor tells it to end. */
 export function work(): Promise<void> {
   return runWorker(startWorker);
+}
+
+/** Whoever gave us a secret in the environment gave it to this process, not to its children. */
+function withoutSecrets(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const secrets = new Set(settings.filter(([, { secret }]) => secret).map(([, { key }]) => key));
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !secrets.has(name)));
 }
 
 function settingsOf(config: Config): Settings {
@@ -62,24 +72,24 @@ function settingsOf(config: Config): Settings {
   };
 }
 
-function startWorker(settings: WorkerSettings): WorkerService {
-  const log = createLogger(settings.logLevel);
-  const geo = openGeoDatabase(settings.geoipDir);
+function startWorker(worker: WorkerSettings): WorkerService {
+  const log = createLogger(worker.logLevel);
+  const geo = openGeoDatabase(worker.geoipDir);
   const lookup = createLookup(geo);
   const counter = createCounter(() => ({ ...lookup.counts, unreadableRecords: geo.unreadable() }));
   const routes = allRoutes({
     version,
-    portTest: settings.portTest,
-    hostnameOf: settings.reverseDns ? createReverseDns() : undefined,
+    portTest: worker.portTest,
+    hostnameOf: worker.reverseDns ? createReverseDns() : undefined,
     health: () => ({ draining: server.draining, degraded: [], version }),
   });
   const server: Server = startServer({
-    host: settings.listenHost,
-    port: settings.httpPort,
-    ourNames: new Set(settings.ourNames),
+    host: worker.listenHost,
+    port: worker.httpPort,
+    ourNames: worker.ourNames,
     rules: {
-      clientAddress: clientAddressRule(settings.clientAddressHeader, settings.trustedProxies.map(network)),
-      clientAddressHeader: settings.clientAddressHeader,
+      clientAddress: clientAddressRule(worker.clientAddressHeader, worker.trustedProxies.map(network)),
+      clientAddressHeader: worker.clientAddressHeader,
       lookup,
     },
     router: createRouter(routes),

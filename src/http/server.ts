@@ -3,7 +3,7 @@ import { reasonOf } from '../core/errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import { always, headerBlock, type Answer } from './answer.ts';
 import type { Counter } from './counts.ts';
-import { hostName } from './host-name.ts';
+import { hostMatcher } from './host-name.ts';
 import { ListenError } from './listen-error.ts';
 import { loadNative, type HttpRequest, type HttpResponse, type ListenSocket } from './native.ts';
 import { Problem, problemAnswer } from './problem.ts';
@@ -13,8 +13,8 @@ import type { Route, Router } from './router.ts';
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
-  /** Lower-case names that requests must be for; with none, every `Host` is served. */
-  readonly ourNames: ReadonlySet<string>;
+  /** Names that requests must be for; with none, every `Host` is served. */
+  readonly ourNames: readonly string[];
   readonly rules: RequestRules;
   readonly router: Router;
   readonly counter: Counter;
@@ -51,6 +51,7 @@ const statusLines = new Map(
 export function startServer(options: ServerOptions): Server {
   const { host, port, ourNames, rules, router, counter, log } = options;
   const native = loadNative();
+  const isOurs = hostMatcher(ourNames);
   let draining = false;
   let drained: (() => void) | undefined;
 
@@ -59,7 +60,7 @@ export function startServer(options: ServerOptions): Server {
     const path = raw.getUrl();
     const method = raw.getCaseSensitiveMethod();
     const request = new Request(path, raw, response, rules);
-    if (ourNames.size > 0 && !ourNames.has(hostName(raw.getHeader('host'))) && !isOwnHealthCheck(request)) {
+    if (!isOurs(raw.getHeader('host')) && !isOwnHealthCheck(request)) {
       response.close();
       return;
     }

@@ -5,6 +5,7 @@ import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts';
 export interface WorkerCommand {
   readonly file: string;
   readonly arguments: readonly string[];
+  readonly environment: Readonly<NodeJS.ProcessEnv>;
 }
 
 /** The supervisor's side of one worker process. */
@@ -23,6 +24,7 @@ export interface ChildEvents {
 
 export function startChild(command: WorkerCommand, settings: WorkerSettings, events: ChildEvents): Child {
   const child: ChildProcess = spawn(command.file, command.arguments, {
+    env: command.environment,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   // A send to a child that has just died fails; its end is reported by itself.

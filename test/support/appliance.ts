@@ -62,7 +62,9 @@ export async function launchAppliance(options: ApplianceOptions = {}): Promise<A
   let stdout = '';
   child.stderr.on('data', (chunk) => (log += String(chunk)));
   child.stdout.on('data', (chunk) => (stdout += String(chunk)));
-  const ended = once(child, 'close').then(([status, signal]) => (signal ?? status) as number | NodeJS.Signals);
+  const ended = once(child, 'close').then(
+    ([status, signal]) => (signal ?? status) as number | NodeJS.Signals,
+  );
   return {
     port,
     url: `http://127.0.0.1:${port}`,

@@ -1,0 +1,323 @@
+import { once } from 'node:events';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { launchAppliance, startAppliance, type Appliance, type ApplianceOptions } from '../support/appliance.ts';
+import { freePort } from '../support/free-port.ts';
+import { startLoad } from '../support/load.ts';
+import { until } from '../support/until.ts';
+
+const running: Appliance[] = [];
+async function start(options?: ApplianceOptions): Promise<Appliance> {
+  const appliance = await startAppliance(options);
+  running.push(appliance);
+  return appliance;
+}
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((appliance) => appliance.stop()));
+});
+
+/** Options with a secrets folder whose app.env can be rewritten. */
+function withSecrets(appEnv: string): ApplianceOptions & { file(appliance: Appliance): string } {
+  return {
+    environment: {},
+    flags: ['--secrets-dir', 'secrets'],
+    prepare(folder) {
+      mkdirSync(join(folder, 'secrets'), { mode: 0o750 });
+      writeFileSync(join(folder, 'secrets', 'app.env'), appEnv, { mode: 0o640 });
+    },
+    file: (appliance) => join(appliance.folder, 'secrets', 'app.env'),
+  };
+}
+
+async function text(url: string, headers: { [name: string]: string } = {}): Promise<string> {
+  return (await fetch(url, { headers })).text();
+}
+
+describe('workers', () => {
+  it('are as many as APP_WORKERS says, and all answer', async () => {
+    const appliance = await start({ flags: ['--workers', '3'] });
+    expect(appliance.workers()).toHaveLength(3);
+    const load = startLoad(appliance.port, 48);
+    await until('every worker has answered', () => load.totals.byPid.size === 3);
+    const totals = await load.stop();
+    expect(new Set(totals.byPid.keys())).toEqual(new Set(appliance.workers()));
+    expect(totals.bad).toEqual([]);
+  });
+
+  it('are replaced when killed in turn under load, and the other one does not lose a request', async () => {
+    const appliance = await start({ flags: ['--workers', '2'] });
+    const load = startLoad(appliance.port, 32);
+    const killed: number[] = [];
+    for (const pid of appliance.workers()) {
+      await until('both workers answer', () => {
+        const alive = appliance.workers();
+        return alive.length === 2 && alive.every((each) => load.totals.byPid.has(each));
+      });
+      killed.push(pid);
+      process.kill(pid, 'SIGKILL');
+      await until('the worker is replaced', () => {
+        const alive = appliance.workers();
+        return alive.length === 2 && !alive.includes(pid);
+      });
+    }
+    await until('both replacements answer', () =>
+      appliance.workers().every((each) => load.totals.byPid.has(each)),
+    );
+    const totals = await load.stop();
+    expect(killed).toHaveLength(2);
+    expect(totals.cut.filter(({ pid }) => pid === undefined || !killed.includes(pid))).toEqual([]);
+    expect(totals.bad).toEqual([]);
+    expect(totals.refused).toBe(0);
+    expect(totals.answered).toBeGreaterThan(1000);
+    expect(appliance.log().match(/worker ended, starting another/g)).toHaveLength(2);
+  });
+
+  it('that die at once, over and over, are started again more and more slowly', async () => {
+    const appliance = await start({ flags: ['--workers', '1'] });
+    for (let death = 0; death < 4; death++) {
+      await until('there is a worker', () => appliance.workers().length === 1);
+      const [pid] = appliance.workers();
+      process.kill(pid!, 'SIGKILL');
+      await until('it is gone', () => !appliance.workers().includes(pid!));
+    }
+    const waits = [...appliance.log().matchAll(/"restartInMs":(\d+)/g)].map((match) => Number(match[1]));
+    expect(waits).toEqual([0, 100, 500, 1000]);
+    await until('it answers again', () => text(`${appliance.url}/ip`).then(Boolean, () => false));
+  });
+});
+
+describe('SIGTERM', () => {
+  it('cuts no answer short under load and ends with status 0', async () => {
+    const appliance = await start({ flags: ['--workers', '2'] });
+    const load = startLoad(appliance.port, 32);
+    await until('there is load', () => load.totals.answered > 2000);
+    appliance.kill('SIGTERM');
+    expect(await appliance.ended).toBe(0);
+    const totals = await load.stop();
+    expect(totals.cut).toEqual([]);
+    expect(totals.bad).toEqual([]);
+    expect(totals.refused).toBeGreaterThan(0);
+  });
+
+  it('lets a request be finished whose first byte had arrived', async () => {
+    const appliance = await start({ flags: ['--workers', '2'] });
+    const socket = connect({ port: appliance.port, host: '127.0.0.1' });
+    let received = '';
+    socket.on('data', (chunk) => (received += String(chunk)));
+    await once(socket, 'connect');
+    socket.write('G');
+    // The byte has to be in the worker, not in the kernel's queue: a second client on each worker is later in it.
+    await Promise.all(Array.from({ length: 16 }, () => text(`${appliance.url}/ip`)));
+    appliance.kill('SIGTERM');
+    await until('the port is closed', () => text(`${appliance.url}/ip`).then(() => false, () => true));
+    socket.write('ET /ip HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await once(socket, 'close');
+    expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(received).toMatch(/\r\nConnection: close\r\n/);
+    expect(received).toMatch(/\r\n\r\n127\.0\.0\.1\n$/);
+    expect(await appliance.ended).toBe(0);
+  });
+
+  it('asked for twice, ends at once whatever is open', async () => {
+    const appliance = await start();
+    const socket = connect({ port: appliance.port, host: '127.0.0.1' });
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    socket.write('G');
+    await text(`${appliance.url}/ip`);
+    const before = performance.now();
+    appliance.kill('SIGTERM');
+    await until('it is draining', () => text(`${appliance.url}/ip`).then(() => false, () => true));
+    appliance.kill('SIGTERM');
+    expect(await appliance.ended).toBe(0);
+    expect(performance.now() - before).toBeLessThan(5000);
+    socket.destroy();
+  });
+});
+
+describe('a supervisor that is killed', () => {
+  it('takes its workers with it within two seconds and leaves the port free', async () => {
+    const appliance = await start({ flags: ['--workers', '2'] });
+    const workers = appliance.workers();
+    const load = startLoad(appliance.port, 8);
+    await until('there is load', () => load.totals.answered > 100);
+    appliance.kill('SIGKILL');
+    const before = performance.now();
+    await until('the workers are gone', () => workers.every((pid) => !isAlive(pid)), 5000);
+    expect(performance.now() - before).toBeLessThan(2000);
+    await load.stop();
+    const server = createServer().listen({ port: appliance.port, host: '127.0.0.1', exclusive: true });
+    await once(server, 'listening');
+    server.close();
+  });
+});
+
+describe('SIGHUP', () => {
+  it('rolls to workers with the new configuration without failing a request', async () => {
+    const options = withSecrets('APP_WORKERS=1\n');
+    const appliance = await start(options);
+    const [before] = appliance.workers();
+    const load = startLoad(appliance.port, 16);
+    await until('there is load', () => load.totals.answered > 500);
+    writeFileSync(options.file(appliance), 'APP_WORKERS=2\nAPP_TRUSTED_PROXIES=none\n');
+    appliance.kill('SIGHUP');
+    await until('the old worker is gone', () => {
+      const alive = appliance.workers();
+      return alive.length === 2 && !alive.includes(before!);
+    }, 30_000);
+    const totals = await load.stop();
+    expect(totals.cut).toEqual([]);
+    expect(totals.bad).toEqual([]);
+    expect(totals.refused).toBe(0);
+    // Nobody is a trusted proxy any more.
+    expect(await text(`${appliance.url}/ip`, { 'x-forwarded-for': '8.8.8.8' })).toBe('127.0.0.1\n');
+  });
+
+  it('with a bad configuration is refused with every reason, and the old one goes on', async () => {
+    const options = withSecrets('APP_WORKERS=1\n');
+    const appliance = await start(options);
+    const workers = appliance.workers();
+    writeFileSync(options.file(appliance), 'APP_WORKERS=many\nAPP_HTTP_PROT=80\n');
+    appliance.kill('SIGHUP');
+    await until('it is refused', () => appliance.log().includes('the reload was refused'));
+    expect(appliance.log()).toContain('APP_WORKERS');
+    expect(appliance.log()).toContain('APP_HTTP_PORT');
+    expect(appliance.workers()).toEqual(workers);
+    expect(await text(`${appliance.url}/ip`)).toBe('127.0.0.1\n');
+  });
+
+  it('with a damaged database is refused by its name, and the old one goes on', async () => {
+    const appliance = await start();
+    const workers = appliance.workers();
+    mkdirSync(join(appliance.folder, 'data', 'geoip'), { recursive: true });
+    writeFileSync(join(appliance.folder, 'data', 'geoip', 'broken.mmdb'), 'not a database');
+    appliance.kill('SIGHUP');
+    await until('it is refused', () => appliance.log().includes('the reload was refused'));
+    expect(appliance.log()).toContain('broken.mmdb');
+    expect(appliance.workers()).toEqual(workers);
+    expect(await text(`${appliance.url}/whoami?ip=8.8.8.8`)).toContain('United States');
+  });
+
+  it('moves to another port', async () => {
+    const first = await freePort();
+    const second = await freePort();
+    const options = withSecrets(`APP_HTTP_PORT=${first}\n`);
+    const appliance = await launchAppliance({ ...options, environment: { APP_HTTP_PORT: '' } });
+    running.push(appliance);
+    const answers = (port: number) => text(`http://127.0.0.1:${port}/ip`).then(Boolean, () => false);
+    await until('it answers on the first port', () => answers(first));
+    writeFileSync(options.file(appliance), `APP_HTTP_PORT=${second}\n`);
+    appliance.kill('SIGHUP');
+    await until('it answers on the second port', () => answers(second));
+    await until('the first port is closed', () => answers(first).then((yes) => !yes));
+  });
+
+  it('to a port that is taken is refused, and the old one goes on', async () => {
+    const taken = createServer().listen({ port: 0, host: '127.0.0.1' });
+    await once(taken, 'listening');
+    const { port } = taken.address() as { port: number };
+    const first = await freePort();
+    const options = withSecrets(`APP_HTTP_PORT=${first}\n`);
+    const appliance = await launchAppliance({ ...options, environment: { APP_HTTP_PORT: '' } });
+    running.push(appliance);
+    const answers = () => text(`http://127.0.0.1:${first}/ip`).then(Boolean, () => false);
+    await until('it answers', answers);
+    appendFileSync(options.file(appliance), `\n`);
+    writeFileSync(options.file(appliance), `APP_HTTP_PORT=${port}\n`);
+    appliance.kill('SIGHUP');
+    await until('it is refused', () => appliance.log().includes('the reload was refused'));
+    expect(appliance.log()).toContain(`cannot listen on 127.0.0.1:${port}`);
+    expect(await answers()).toBe(true);
+    taken.close();
+  });
+});
+
+describe('a start that cannot work', () => {
+  it('names the copy that has the port, and leaves it alone', async () => {
+    const first = await start();
+    const second = await launchAppliance({ port: first.port });
+    expect(await second.ended).toBe(1);
+    expect(second.log()).toMatch(/cannot listen on 127\.0\.0\.1:\d+: another appliance is running there/);
+    expect(second.log()).toContain('to do:');
+    expect(await text(`${first.url}/ip`)).toBe('127.0.0.1\n');
+  });
+
+  it('lets one of two copies that start at the same moment have the whole port', async () => {
+    const port = await freePort();
+    const copies = await Promise.all([launchAppliance({ port }), launchAppliance({ port })]);
+    running.push(...copies);
+    const loser = await Promise.race(
+      copies.map(async (copy) => {
+        await copy.ended;
+        return copy;
+      }),
+    );
+    const winner = copies.find((copy) => copy !== loser)!;
+    await until('the other one answers', () => winner.stdout().includes('answers on'));
+    const load = startLoad(port, 32);
+    await until('there is load', () => load.totals.answered > 500);
+    const totals = await load.stop();
+    expect([...totals.byPid.keys()].every((pid) => winner.workers().includes(pid))).toBe(true);
+  });
+
+  it('names another program that has the port', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const appliance = await launchAppliance({ port });
+    expect(await appliance.ended).toBe(1);
+    expect(appliance.log()).toContain(`cannot listen on 127.0.0.1:${port}: the port is taken by`);
+    expect(appliance.log()).toContain(`(process ${process.pid})`);
+    server.close();
+  });
+
+  it.each([
+    ['nonsense', Buffer.from('this is no database')],
+    ['an empty file', Buffer.alloc(0)],
+  ])('names a GeoIP database that is %s and says what to do', async (_what, bytes) => {
+    const appliance = await launchAppliance({
+      prepare(folder) {
+        mkdirSync(join(folder, 'data', 'geoip'), { recursive: true });
+        writeFileSync(join(folder, 'data', 'geoip', 'city.mmdb'), bytes);
+      },
+    });
+    expect(await appliance.ended).toBe(1);
+    expect(appliance.log()).toMatch(/the GeoIP database \S+\/geoip\/city\.mmdb cannot be used/);
+    expect(appliance.log()).toMatch(/to do: Replace \S+city\.mmdb/);
+    expect(appliance.log()).not.toMatch(/ at .*\.ts:\d+/);
+    await wait(0);
+  });
+
+  it('ends with status 2 and every problem of the configuration', async () => {
+    const appliance = await launchAppliance({
+      environment: { APP_WORKERS: '-1', APP_LOG_LEVEL: 'loud' },
+    });
+    expect(await appliance.ended).toBe(2);
+    expect(appliance.log()).toContain('APP_WORKERS');
+    expect(appliance.log()).toContain('APP_LOG_LEVEL');
+  });
+});
+
+describe('secrets', () => {
+  it('given in the environment do not reach the workers', async () => {
+    const { readFileSync } = await import('node:fs');
+    const appliance = await start({ environment: { POSTGRES_PASSWORD: 'Tr0ub4dor&3', REDIS_PASS: 'hunter2' } });
+    const [worker] = appliance.workers();
+    const environment = readFileSync(`/proc/${worker}/environ`, 'utf8');
+    const commandLine = readFileSync(`/proc/${worker}/cmdline`, 'utf8');
+    expect(environment).toContain('APP_HTTP_PORT');
+    expect(environment + commandLine + appliance.log()).not.toMatch(/Tr0ub4dor|hunter2/);
+  });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
