@@ -1,5 +1,5 @@
 /** A command to copy and what it answers. */
-export interface Command {
+interface Command {
   readonly command: string;
   readonly answer: string;
 }

@@ -36,7 +36,7 @@ export interface PageFacts {
 }
 
 /** Whose data it is: the words and the link that its licence asks for. */
-export interface Attribution {
+interface Attribution {
   readonly text: string;
   readonly url: string;
 }

@@ -56,7 +56,10 @@ beforeAll(async () => {
   const page = createPage(attribution);
   server = createServer((request, response) => {
     const facts = shown[new URL(request.url ?? '/', 'http://x').pathname.slice(1)];
-    if (facts === undefined) return void response.writeHead(404).end();
+    if (facts === undefined) {
+      response.writeHead(404).end();
+      return;
+    }
     const headers = {
       'Content-Type': 'text/html; charset=utf-8',
       'Content-Security-Policy': page.contentSecurityPolicy,
