@@ -47,7 +47,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let metricsServer: MetricsServer | undefined;
   let stopping = false;
   const retiring = new Map<Generation, Promise<void>>();
-  let turn: Promise<void> = Promise.resolve();
+  let turn: Promise<unknown> = Promise.resolve();
 
   const bringUp = async (settings: Settings): Promise<Generation> => {
     if (stopping) throw new Stopped();
@@ -95,20 +95,22 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     );
   };
 
-  /** One change at a time. */
-  const inTurn = (action: () => Promise<void>): Promise<void> => {
-    turn = turn.then(action, action);
-    return turn;
+  /** One change at a time: a reload asked for while starting comes after. */
+  const inTurn = <Result>(action: () => Promise<Result>): Promise<Result> => {
+    const result = turn.then(action);
+    turn = result.catch(() => {});
+    return result;
   };
 
   return {
-    async start() {
-      const settings = options.load();
-      const claim = await claimFor(settings);
-      await listenForMetrics(settings.metricsListen);
-      current = { generation: await bringUp(settings), claim, settings };
-      return settings;
-    },
+    start: () =>
+      inTurn(async () => {
+        const settings = options.load();
+        const claim = await claimFor(settings);
+        await listenForMetrics(settings.metricsListen);
+        current = { generation: await bringUp(settings), claim, settings };
+        return settings;
+      }),
     reload: () =>
       inTurn(async () => {
         if (stopping || current === undefined) return;

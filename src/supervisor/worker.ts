@@ -64,7 +64,8 @@ export function runWorker(start: (settings: WorkerSettings) => WorkerService): P
       tell({ type: 'ready' });
     });
     process.on('SIGTERM', drain);
-    process.on('disconnect', endIfOrphaned);
+    // The kernel may close the channel a moment before it gives the worker a new parent.
+    process.on('disconnect', () => setInterval(endIfOrphaned, 20));
     setInterval(endIfOrphaned, orphanCheckEveryMs);
   });
 }

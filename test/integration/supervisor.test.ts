@@ -4,7 +4,12 @@ import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { launchAppliance, startAppliance, type Appliance, type ApplianceOptions } from '../support/appliance.ts';
+import {
+  launchAppliance,
+  startAppliance,
+  type Appliance,
+  type ApplianceOptions,
+} from '../support/appliance.ts';
 import { freePort } from '../support/free-port.ts';
 import { startLoad } from '../support/load.ts';
 import { until } from '../support/until.ts';
@@ -112,7 +117,12 @@ describe('SIGTERM', () => {
     // The byte has to be in the worker, not in the kernel's queue: a second client on each worker is later in it.
     await Promise.all(Array.from({ length: 16 }, () => text(`${appliance.url}/ip`)));
     appliance.kill('SIGTERM');
-    await until('the port is closed', () => text(`${appliance.url}/ip`).then(() => false, () => true));
+    await until('the port is closed', () =>
+      text(`${appliance.url}/ip`).then(
+        () => false,
+        () => true,
+      ),
+    );
     socket.write('ET /ip HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await once(socket, 'close');
     expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
@@ -130,7 +140,12 @@ describe('SIGTERM', () => {
     await text(`${appliance.url}/ip`);
     const before = performance.now();
     appliance.kill('SIGTERM');
-    await until('it is draining', () => text(`${appliance.url}/ip`).then(() => false, () => true));
+    await until('it is draining', () =>
+      text(`${appliance.url}/ip`).then(
+        () => false,
+        () => true,
+      ),
+    );
     appliance.kill('SIGTERM');
     expect(await appliance.ended).toBe(0);
     expect(performance.now() - before).toBeLessThan(5000);
@@ -164,10 +179,14 @@ describe('SIGHUP', () => {
     await until('there is load', () => load.totals.answered > 500);
     writeFileSync(options.file(appliance), 'APP_WORKERS=2\nAPP_TRUSTED_PROXIES=none\n');
     appliance.kill('SIGHUP');
-    await until('the old worker is gone', () => {
-      const alive = appliance.workers();
-      return alive.length === 2 && !alive.includes(before!);
-    }, 30_000);
+    await until(
+      'the old worker is gone',
+      () => {
+        const alive = appliance.workers();
+        return alive.length === 2 && !alive.includes(before!);
+      },
+      30_000,
+    );
     const totals = await load.stop();
     expect(totals.cut).toEqual([]);
     expect(totals.bad).toEqual([]);
@@ -304,7 +323,9 @@ describe('a start that cannot work', () => {
 describe('secrets', () => {
   it('given in the environment do not reach the workers', async () => {
     const { readFileSync } = await import('node:fs');
-    const appliance = await start({ environment: { POSTGRES_PASSWORD: 'Tr0ub4dor&3', REDIS_PASS: 'hunter2' } });
+    const appliance = await start({
+      environment: { POSTGRES_PASSWORD: 'Tr0ub4dor&3', REDIS_PASS: 'hunter2' },
+    });
     const [worker] = appliance.workers();
     const environment = readFileSync(`/proc/${worker}/environ`, 'utf8');
     const commandLine = readFileSync(`/proc/${worker}/cmdline`, 'utf8');

@@ -25,7 +25,8 @@ const request = 'GET /health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
 /**
  * Keeps `connections` keep-alive connections busy, one request at a time each, until stopped. Each answer tells
- * the PID of its worker. A connection that ends is opened again, but for refused ones, a little later.
+ * the PID of its worker. After a hundred answers, and when it ends, a connection is opened anew, so that new
+ * workers get their share.
  */
 export function startLoad(port: number, connections: number): Load {
   const totals: Totals = { answered: 0, cut: [], refused: 0, unseen: 0, byPid: new Map(), bad: [] };
@@ -42,7 +43,7 @@ export function startLoad(port: number, connections: number): Load {
     let closing = false;
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     const send = (): void => {
-      if (stopped || closing) return void socket.end();
+      if (stopped || closing || answeredHere === 100) return void socket.end();
       outstanding = true;
       socket.write(request);
     };
