@@ -1,16 +1,17 @@
 import { STATUS_CODES } from 'node:http';
 import { always, headerBlock, problemType, textType, type Answer, type HeaderBlock } from './answer.ts';
 import type { Representation } from './negotiate.ts';
+import type { ProblemCode } from './problem-codes.ts';
 
 /** An answer that says what the caller did wrong, or what we cannot do: RFC 9457 with a stable `code`. */
 export class Problem extends Error {
   readonly status: number;
-  readonly code: string;
+  readonly code: ProblemCode;
   readonly headers: { readonly [name: string]: string };
 
   constructor(
     status: number,
-    code: string,
+    code: ProblemCode,
     detail: string,
     headers: { readonly [name: string]: string } = {},
   ) {

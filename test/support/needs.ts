@@ -33,4 +33,5 @@ export const needs = {
 /** Each suite by its path from the root. */
 export const suiteNeeds: Readonly<Record<string, readonly (keyof typeof needs)[]>> = {
   'test/host/fresh-root.test.ts': ['debootstrap', 'git', 'util-linux', 'mount namespaces'],
+  'test/integration/page.test.ts': ['chromium'],
 };

@@ -1,7 +1,10 @@
+import { createPage } from '../../web/page.ts';
+import { attribution } from '../../whoami/attribution.ts';
 import type { Route } from '../router.ts';
 import { frontRoute } from './front.ts';
 import { headersRoute } from './headers.ts';
 import { healthRoutes, type Health } from './health.ts';
+import { openapiDocument } from './openapi.ts';
 import { portRoute } from './port.ts';
 import { staticRoutes } from './static.ts';
 import { jsonRoute, textRoutes, whoamiRoute } from './whoami.ts';
@@ -16,15 +19,14 @@ export interface RouteOptions {
 
 /** Everything that the server answers. */
 export function allRoutes(options: RouteOptions): readonly Route[] {
-  const page = { contentSecurityPolicy: "default-src 'none'", render: () => 'page' };
   return [
-    frontRoute(page),
+    frontRoute(createPage(attribution)),
     whoamiRoute,
     jsonRoute(options.hostnameOf),
     ...textRoutes,
     headersRoute,
     portRoute(options.portTest),
     ...healthRoutes(options.health),
-    ...staticRoutes('{}'),
+    ...staticRoutes(openapiDocument(options.version, attribution)),
   ];
 }

@@ -1,13 +1,7 @@
-import type { WhoamiRecord } from '../../whoami/record.ts';
+import type { Page } from '../../web/page.ts';
 import { headerBlock, heads, htmlType, negotiated } from '../answer.ts';
 import { Problem } from '../problem.ts';
 import type { Route } from '../router.ts';
-
-/** The page and the Content-Security-Policy that allows just what is on it. */
-export interface Page {
-  readonly contentSecurityPolicy: string;
-  render(record: WhoamiRecord, detail: { asked: boolean; host: string }): string;
-}
 
 /** `GET /`: the same answer as a page, as JSON or as the bare address. */
 export function frontRoute(page: Page): Route {
@@ -31,12 +25,12 @@ export function frontRoute(page: Page): Route {
       if (wanted === 'json') return { status: 200, head: heads.negotiatedJson, body: whoamiBody };
       if (wanted === 'text')
         return { status: 200, head: heads.negotiatedText, body: `${record.address.text}\n` };
+      const { address, bogon, databases, geo } = record;
+      const { prefixLength, place, operator } = geo;
       const asked = request.asksForAnother();
-      return {
-        status: 200,
-        head: htmlHead,
-        body: page.render(record, { asked, host: request.header('host') }),
-      };
+      const host = request.header('host');
+      const facts = { address, bogon, databases, prefixLength, ...place, ...operator, asked, host };
+      return { status: 200, head: htmlHead, body: page.render(facts) };
     },
   };
 }
