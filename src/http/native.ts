@@ -81,8 +81,8 @@ export interface HttpRequest {
   getQuery(): string | undefined;
   /** One parameter, decoded; undefined where it is absent. */
   getQuery(name: string): string | undefined;
-  /** The pattern's parameters, by position or name. */
-  getParameter(which: number | string): string | undefined;
+  /** The pattern's parameters as sent, by position or name; '' where there is none. */
+  getParameter(which: number | string): string;
   /** True: this handler did not answer, the next route that matches shall. */
   setYield(yes: boolean): this;
 }
@@ -113,7 +113,7 @@ export interface HttpResponse {
   onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): this;
   pause(): this;
   resume(): this;
-  /** 4 or 16 bytes; none once aborted. */
+  /** 4 or 16 bytes; 16 with a mapped IPv4 address where the socket listens on IPv6. */
   getRemoteAddress(): ArrayBuffer;
   /** Text in Latin-1; IPv6 in full, eight groups of four. */
   getRemoteAddressAsText(): ArrayBuffer;
@@ -142,8 +142,8 @@ export function load(folders: readonly Candidate[]): Native {
   throw new Failure(`no folder lets the server load its native part; tried:${tried}`, {
     code: 'native-no-folder',
     remedy:
-      'mount one of these folders without "noexec" and writable for this user, ' +
-      'or point XDG_CACHE_HOME at a folder that is (not for root)',
+      'mount one of these folders without "noexec" and let this user write to it' +
+      (uid() === 0 ? '' : ', or point XDG_CACHE_HOME at a folder where that is so'),
   });
 }
 
