@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { isSea } from 'node:sea';
 import { checkoutAssets, readAsset } from '../core/assets.ts';
 import { Failure, reasonOf } from '../core/errors.ts';
@@ -136,6 +137,11 @@ export function loadNative(): Native {
 
 /** As `loadNative`, from the folders given. */
 export function load(folders: readonly Candidate[]): Native {
+  if (!existsSync('/proc/self/fd'))
+    throw new Failure('the server cannot load its native part without /proc', {
+      code: 'native-no-proc',
+      remedy: 'mount it: mount -t proc proc /proc',
+    });
   const outcome = loadFrom(folders, () => readAsset('uws.bin'), uid(), open);
   if ('loaded' in outcome) return outcome.loaded;
   const tried = outcome.skipped.map(({ folder, reason }) => `\n  ${folder}: ${reason}`).join('');
