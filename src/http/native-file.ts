@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   linkSync,
   lstatSync,
@@ -9,6 +10,7 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -82,6 +84,7 @@ function loadFromOne<T>(
   uid: number,
   load: (path: string) => T,
 ): T {
+  const made = ours && makeFolder(folder);
   const directory = openFolder(folder, ours, uid);
   let opened: number | undefined;
   let placed = false;
@@ -98,6 +101,7 @@ function loadFromOne<T>(
   } catch (error) {
     // a folder that turns out to be of no use is left as it was
     if (placed) rmSync(path, { force: true });
+    if (made) removeIfEmpty(folder);
     throw error;
   } finally {
     if (opened !== undefined) closeSync(opened);
@@ -105,11 +109,35 @@ function loadFromOne<T>(
   }
 }
 
+/**
+ * Makes a folder and those above it; returns whether it was not there yet. Not Node's own `recursive`: that
+ * reports ENOENT where the file system is read-only, and never returns below /proc.
+ */
+function makeFolder(folder: string): boolean {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    const above = dirname(folder);
+    if (codeOf(error) !== 'ENOENT' || existsSync(above)) throw error;
+    if (!makeFolder(above) && !existsSync(above)) throw error;
+    return makeFolder(folder);
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // another process of ours is trying it as well
+  }
+}
+
 function openFolder(folder: string, ours: boolean, uid: number): number {
   const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
   // where we only read, the file alone is judged
   if (!ours) return openSync(folder, O_RDONLY | O_DIRECTORY);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (!lstatSync(folder).isDirectory()) throw new Error('is not a folder but a link or a file');
   const directory = openSync(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   const foreign = foreignTo([uid], directory);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { isSea } from 'node:sea';
 import { checkoutAssets, readAsset } from '../core/assets.ts';
 import { Failure, reasonOf } from '../core/errors.ts';
@@ -81,8 +82,8 @@ export interface HttpRequest {
   getQuery(): string | undefined;
   /** One parameter, decoded; undefined where it is absent. */
   getQuery(name: string): string | undefined;
-  /** The pattern's parameters, by position or name. */
-  getParameter(which: number | string): string | undefined;
+  /** The pattern's parameters as sent, by position or name; '' where there is none. */
+  getParameter(which: number | string): string;
   /** True: this handler did not answer, the next route that matches shall. */
   setYield(yes: boolean): this;
 }
@@ -113,7 +114,7 @@ export interface HttpResponse {
   onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): this;
   pause(): this;
   resume(): this;
-  /** 4 or 16 bytes; none once aborted. */
+  /** 4 or 16 bytes; 16 with a mapped IPv4 address where the socket listens on IPv6. */
   getRemoteAddress(): ArrayBuffer;
   /** Text in Latin-1; IPv6 in full, eight groups of four. */
   getRemoteAddressAsText(): ArrayBuffer;
@@ -136,14 +137,19 @@ export function loadNative(): Native {
 
 /** As `loadNative`, from the folders given. */
 export function load(folders: readonly Candidate[]): Native {
+  if (!existsSync('/proc/self/fd'))
+    throw new Failure('the server cannot load its native part without /proc', {
+      code: 'native-no-proc',
+      remedy: 'mount it: mount -t proc proc /proc',
+    });
   const outcome = loadFrom(folders, () => readAsset('uws.bin'), uid(), open);
   if ('loaded' in outcome) return outcome.loaded;
   const tried = outcome.skipped.map(({ folder, reason }) => `\n  ${folder}: ${reason}`).join('');
   throw new Failure(`no folder lets the server load its native part; tried:${tried}`, {
     code: 'native-no-folder',
     remedy:
-      'mount one of these folders without "noexec" and writable for this user, ' +
-      'or point XDG_CACHE_HOME at a folder that is (not for root)',
+      'mount one of these folders without "noexec" and let this user write to it' +
+      (uid() === 0 ? '' : ', or point XDG_CACHE_HOME at a folder where that is so'),
   });
 }
 

@@ -1,0 +1,50 @@
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import pkg from '@yao-pkg/pkg/lib-es5/sea.js';
+
+/** The official Node that carries the bundle: the same that runs the build. */
+export const nodeBinary = process.execPath;
+
+export interface Package {
+  /** One CommonJS file that needs nothing beside itself. */
+  readonly bundle: string;
+  /** Files for `readAsset`, by name. */
+  readonly assets: Readonly<Record<string, string>>;
+  readonly output: string;
+}
+
+/**
+ * Makes one executable of the official Node, the bundle and the assets: the same bytes for the same input,
+ * in whatever folder the checkout lies. Throws pkg's errors.
+ */
+export async function packageBinary({ bundle, assets, output }: Package): Promise<void> {
+  const folder = join(dirname(bundle), 'pkg');
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  // Node keeps the bundle's path as it was given. pkg works in a new folder below TMPDIR, from where this
+  // relative path leads to the bundle; the absolute one would differ from one checkout to the next.
+  const main = join('..', '..', basename(bundle));
+  const temporary = process.env['TMPDIR'];
+  process.env['TMPDIR'] = folder;
+  try {
+    await pkg.default(bundle, {
+      targets: [{ platform: 'linux', arch: 'x64', nodeRange: `node${process.versions.node}`, output }],
+      nodePath: nodeBinary,
+      seaConfig: { ...seaConfig, ...{ main }, assets },
+    });
+  } finally {
+    if (temporary === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = temporary;
+    await rm(folder, { recursive: true, force: true });
+  }
+  await chmod(output, 0o755);
+}
+
+const seaConfig = {
+  disableExperimentalSEAWarning: true,
+  useSnapshot: false,
+  // would save 7 ms at start, but V8 does not write the same bytes twice
+  useCodeCache: false,
+  // a NODE_OPTIONS that happens to be set must not load code into a server
+  execArgvExtension: 'none',
+};
