@@ -21,14 +21,19 @@ import { runWorker, type WorkerService } from './supervisor/worker.ts';
 import { createLookup } from './whoami/lookup.ts';
 
 /** Runs the service in the foreground until it is told to stop. `load` reads the configuration anew each time. */
-export async function serve(load: () => Config, ready: (config: Config) => void): Promise<void> {
-  let config = load();
+export async function serve(
+  load: () => { readonly config: Config; readonly warnings: readonly string[] },
+  ready: (config: Config) => void,
+): Promise<void> {
+  let { config } = load();
   const log = createLogger(config.logLevel);
   const metrics = createMetrics(version);
   const supervisor = createSupervisor({
     load(): Settings {
-      config = load();
+      const loaded = load();
+      config = loaded.config;
       log.setLevel(config.logLevel);
+      for (const warning of loaded.warnings) log.warn({}, warning);
       return settingsOf(config);
     },
     command: {

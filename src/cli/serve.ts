@@ -1,11 +1,18 @@
 import { configOf } from '../config/load.ts';
+import { formatProblem } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
 import { exitCodes } from '../core/errors.ts';
 import type { Command } from './command.ts';
-import { loadFor, printWarnings } from './config.ts';
+import { loadFor } from './config.ts';
+
+/** The configuration, and what is odd about it without making it unfit. */
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+}
 
 /** Runs the service until it is told to stop; `ready` is called when it answers. */
-export type Serve = (load: () => Config, ready: (config: Config) => void) => Promise<void>;
+export type Serve = (load: () => LoadedConfig, ready: (config: Config) => void) => Promise<void>;
 
 export function serveCommand(serve: Serve): Command {
   return {
@@ -22,9 +29,11 @@ export function serveCommand(serve: Serve): Command {
     ],
     takesConfiguration: true,
     async run(args, io) {
-      printWarnings(loadFor(args, io).warnings, io);
       await serve(
-        () => configOf(loadFor(args, io)),
+        () => {
+          const loaded = loadFor(args, io);
+          return { config: configOf(loaded), warnings: loaded.warnings.map(formatProblem) };
+        },
         (config) => {
           // Under systemd the journal keeps the log; nobody reads a greeting there.
           if (io.environment['INVOCATION_ID'] === undefined) io.stdout.write(greeting(config));

@@ -25,10 +25,16 @@ export async function startMetricsServer(
       response.end('Metrics are at GET /metrics.\n');
       return;
     }
-    void metrics.text().then((text) => {
-      response.writeHead(200, { 'Content-Type': metrics.contentType });
-      response.end(text);
-    });
+    metrics.text().then(
+      (text) => {
+        response.writeHead(200, { 'Content-Type': metrics.contentType });
+        response.end(text);
+      },
+      (error: unknown) => {
+        response.writeHead(500, { 'Content-Type': 'text/plain' });
+        response.end(`The metrics cannot be read: ${reasonOf(error)}\n`);
+      },
+    );
   });
   server.listen({ host, port, exclusive: true });
   try {

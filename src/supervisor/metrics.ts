@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, type MetricType } from 'prom-client';
 import { latencyBuckets } from '../http/counts.ts';
 import type { WorkerCounts } from './messages.ts';
 
@@ -95,23 +95,29 @@ class SummedHistogram extends Histogram {
     this.sum += sumSeconds;
   }
 
-  override async get() {
-    const data = await super.get();
-    let count = 0;
-    const values = this.buckets.map((bucket, index) => {
-      count += bucket;
-      const labels = { le: latencyBuckets[index] ?? '+Inf' };
-      return { metricName: `${data.name}_bucket`, labels, value: count };
-    });
-    const total = (suffix: string, value: number) => ({
-      metricName: `${data.name}_${suffix}`,
-      labels: {},
+  /** The library's own get() calls getForPromString(), and this is both. */
+  override get(): ReturnType<Histogram['get']> {
+    const { name, help } = this as unknown as { name: string; help: string };
+    const sample = (suffix: string, value: number, labels: { le?: number | string } = {}) => ({
+      metricName: `${name}_${suffix}`,
+      exemplar: null,
+      labels,
       value,
     });
-    return { ...data, values: [...values, total('sum', this.sum), total('count', count)] };
+    let count = 0;
+    const buckets = this.buckets.map((bucket, index) =>
+      sample('bucket', (count += bucket), { le: latencyBuckets[index] ?? '+Inf' }),
+    );
+    return Promise.resolve({
+      name,
+      help,
+      type: 'histogram' as unknown as MetricType,
+      aggregator: 'sum' as const,
+      values: [...buckets, sample('sum', this.sum), sample('count', count)],
+      collect: undefined as never,
+    });
   }
 
-  /** What the library calls when it writes text. */
   getForPromString() {
     return this.get();
   }
