@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { importedSymbols, newestGlibc, versionNeeds } from '../../build/elf.ts';
-import { lowerGlibc, makeNativeFile } from '../../build/native-file.ts';
+import { fitNativeFile, makeNativeFile } from '../../build/native-file.ts';
 import { checkoutAssets } from '../../src/core/assets.ts';
 import { Failure } from '../../src/core/errors.ts';
 import { glibcTooOld, load } from '../../src/http/native.ts';
@@ -15,7 +15,7 @@ const original = readFileSync(
 describe('the native file that the build makes', () => {
   it('asks for nothing newer than glibc 2.36, where the original asks for 2.38', () => {
     expect(newestGlibc(original)).toEqual([2, 38]);
-    expect(newestGlibc(lowerGlibc(original))).toEqual([2, 36]);
+    expect(newestGlibc(fitNativeFile(original))).toEqual([2, 36]);
   });
 
   it('asks for the plain functions in place of the three of C23, and for all others as before', () => {
@@ -26,18 +26,18 @@ describe('the native file that the build makes', () => {
       '__isoc23_strtoul',
       '__isoc23_strtoull',
     ]);
-    expect(names(lowerGlibc(original))).toEqual(before.map((name) => name.replace('__isoc23_', '')));
+    expect(names(fitNativeFile(original))).toEqual(before.map((name) => name.replace('__isoc23_', '')));
   });
 
   it('asks the same libraries for as many versions as before', () => {
     const libraries = (file: Buffer) => versionNeeds(file).map((need) => need.library);
-    expect(libraries(lowerGlibc(original))).toEqual(libraries(original));
+    expect(libraries(fitNativeFile(original))).toEqual(libraries(original));
   });
 
   it('is not made of a file that was never examined: one bit is enough', () => {
     const other = Buffer.from(original);
     other[other.length - 1]! ^= 1;
-    expect(() => lowerGlibc(other)).toThrow(
+    expect(() => fitNativeFile(other)).toThrow(
       /not the file that was examined: its sha256 is [0-9a-f]{64}, not 177efdc6/,
     );
   });
