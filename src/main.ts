@@ -28,4 +28,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
-process.exit(await runCommandLine(process.argv.slice(2), commands, io));
+// no `await` here: the packaged binary is one CommonJS file
+void runCommandLine(process.argv.slice(2), commands, io).then((exitCode) => process.exit(exitCode));
