@@ -28,8 +28,8 @@ export function readMmdb(file: Buffer): MmdbSource {
   const recordSize = Number(metadata['record_size']);
   if (!(nodes > 0) || ![24, 28, 32].includes(recordSize))
     throw broken('its metadata gives no count and size of nodes');
-  if (metadata['binary_format_major_version'] !== 2)
-    throw broken(`its format is ${metadata['binary_format_major_version']}, not 2`);
+  const format = Number(metadata['binary_format_major_version']);
+  if (format !== 2) throw broken(`its format is ${format}, not 2`);
   if (metadata['ip_version'] !== 6) throw broken('its tree is not one of IPv6 addresses');
 
   const treeBytes = (nodes * recordSize) / 4;
@@ -106,7 +106,11 @@ function decoderOf(section: Buffer): (offset: number) => DecodedValue {
     }
     if (type === 7) {
       const map: { [key: string]: DecodedValue } = {};
-      for (let entry = 0; entry < size; entry++) map[String(next())] = next();
+      for (let entry = 0; entry < size; entry++) {
+        const key = next();
+        if (typeof key !== 'string') throw broken('a key of a map is no text');
+        map[key] = next();
+      }
       return map;
     }
     if (type === 11) return Array.from({ length: size }, next);

@@ -53,8 +53,8 @@ export interface Ingredients {
  * installed, with the licence texts that are to be passed on. The same input gives the same text.
  */
 export function billOfMaterials({ root, binary, modules, data, tools }: Ingredients): string {
-  const lock = readJson<Lock>(join(root, 'package-lock.json'));
-  const product = readJson<Manifest>(join(root, 'package.json'));
+  const lock = readJson(join(root, 'package-lock.json')) as Lock;
+  const product = readJson(join(root, 'package.json')) as Manifest;
   const self: Component = {
     type: 'application',
     'bom-ref': product.name,
@@ -81,7 +81,7 @@ export function billOfMaterials({ root, binary, modules, data, tools }: Ingredie
   return `${JSON.stringify(bill, undefined, 2)}\n`;
 
   function fromPackage(folder: string, type: Component['type']): Component {
-    const { name, version, license, description } = readJson<Manifest>(join(root, folder, 'package.json'));
+    const { name, version, license, description } = readJson(join(root, folder, 'package.json')) as Manifest;
     const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`;
     const integrity = lock.packages[folder]?.integrity;
     return {
@@ -152,6 +152,6 @@ function hexOf(integrity: string): string {
   return Buffer.from(integrity.replace(/^sha512-/, ''), 'base64').toString('hex');
 }
 
-function readJson<T>(path: string): T {
-  return JSON.parse(readFileSync(path, 'utf8')) as T;
+function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(path, 'utf8'));
 }

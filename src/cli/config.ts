@@ -13,7 +13,7 @@ export function loadFor(args: ParsedArgs, io: Io): Loaded {
 }
 
 /** Prints what is odd about the configuration without making it unfit. */
-export function printWarnings(warnings: readonly Problem[], io: Io): void {
+function printWarnings(warnings: readonly Problem[], io: Io): void {
   for (const warning of warnings) {
     io.stderr.write(`${yellow('warning:', io.stderr)} ${formatProblem(warning)}\n`);
   }

@@ -71,7 +71,7 @@ function find(
 }
 
 /** What failed, why, and what to do, each on its line. A fault that nobody foresaw shows where it happened. */
-export function describeError(error: unknown, output: Output): string {
+function describeError(error: unknown, output: Output): string {
   const lines = [`${red('error:', output)} ${error instanceof Failure ? error.message : reasonOf(error)}`];
   for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause)) {
     lines.push(`because: ${reasonOf(cause)}`);

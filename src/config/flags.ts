@@ -13,7 +13,7 @@ export interface ConfigFlag {
 export const secretsDirFlag = 'secrets-dir';
 
 /** `APP_HTTP_PORT` is `http-port`, `GEOIP_URL` is `geoip-url`. */
-export function flagNameOf(key: string): string {
+function flagNameOf(key: string): string {
   return key.replace(/^APP_/, '').toLowerCase().replaceAll('_', '-');
 }
 

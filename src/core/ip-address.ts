@@ -80,11 +80,6 @@ export function decimalText(address: IpAddress): string {
   return address.words.reduce((sum, word) => (sum << 32n) | BigInt(word), 0n).toString();
 }
 
-/** The address without its host part (/24, /48), for logs: enough to see a pattern, not a person. */
-export function coarseText(address: IpAddress): string {
-  return networkText(address, address.version === 4 ? 24 : 48);
-}
-
 function maskWord(word: number, bits: number): number {
   if (bits >= 32) return word;
   if (bits <= 0) return 0;

@@ -41,7 +41,7 @@ export const heads = {
   negotiatedText: headerBlock(textType, negotiated),
 } as const;
 
-export { always, ofTheCaller, negotiated };
+export { always, negotiated };
 
 export function json(body: string): Answer {
   return { status: 200, head: heads.json, body };

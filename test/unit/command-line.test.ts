@@ -119,7 +119,7 @@ describe('the command', () => {
 });
 
 describe('a failure', () => {
-  const failing = (error: unknown) => run(['fail'], [command('fail', { run: () => Promise.reject(error) })]);
+  const failing = (error: Error) => run(['fail'], [command('fail', { run: () => Promise.reject(error) })]);
 
   it('is told once: what failed, why, what to do', async () => {
     const cause = new Error('permission denied', { cause: new Error('not the owner') });

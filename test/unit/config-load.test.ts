@@ -224,7 +224,7 @@ describe('problems', () => {
         'postgres.env': `POSTGRES_PASSWORD="${secret}\nPOSTGRES_PASSWORDD=${secret}\nPOSTGRES_PASSWORD ${secret}`,
         'redis.env': `REDIS_PASS=${secret}1`,
         'redis.password.conf': `requirepass ${secret}2`,
-        'geoip.key': `${secret}`,
+        'geoip.key': secret,
       },
       environment: { APP_ALERT_COMAND: secret },
     });
@@ -282,7 +282,7 @@ describe('values that do not go together', () => {
       ['REDIS_DB: must be 0'],
     ],
   ])('%s: %j', (_, environment, expected) => {
-    const { problemTexts } = load({ environment: environment as Record<string, string> });
+    const { problemTexts } = load({ environment: environment });
     expect(problemTexts).toHaveLength(expected.length);
     expected.forEach((text, index) => expect(problemTexts[index]).toContain(`environment: ${text}`));
   });

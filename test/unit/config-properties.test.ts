@@ -91,7 +91,11 @@ describe('every kind of value', () => {
 describe('secrets', () => {
   const secretSettings = settings.map(([, setting]) => setting).filter(({ secret }) => secret);
   const secret = fc
-    .string({ unit: fc.constantFrom(...'abXY01=:@/#"\'\\$ _-é\u0001'), minLength: 8, maxLength: 24 })
+    .string({
+      unit: fc.constantFrom(...Array.from('abXY01=:@/#"\'\\$ _-é\u0001')),
+      minLength: 8,
+      maxLength: 24,
+    })
     .map((text) => `s3cr3t${text}s3cr3t`);
   const shapes = ['K=V', 'K="V', "K='V'x", 'K: V', 'K V', 'KX=V', 'K=a\nV', 'K=V\nK=V', 'V=K', 'V'];
 
