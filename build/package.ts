@@ -30,7 +30,8 @@ export async function packageBinary({ bundle, assets, output }: Package): Promis
     await pkg.default(bundle, {
       targets: [{ platform: 'linux', arch: 'x64', nodeRange: `node${process.versions.node}`, output }],
       nodePath: nodeBinary,
-      seaConfig: { ...seaConfig, main, assets },
+      // pkg's types leave out `main`
+      seaConfig: Object.assign({ main }, seaConfig, { assets }),
     });
   } finally {
     if (temporary === undefined) delete process.env['TMPDIR'];

@@ -84,6 +84,7 @@ function startWorker(worker: WorkerSettings): WorkerService {
   const counter = createCounter(() => ({ ...lookup.counts, unreadableRecords: geo.unreadable() }));
   const routes = allRoutes({
     version,
+    editions: geo.editions,
     portTest: worker.portTest,
     hostnameOf: worker.reverseDns ? createReverseDns() : undefined,
     health: () => ({ draining: server.draining, degraded: [], version }),

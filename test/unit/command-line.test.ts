@@ -119,7 +119,13 @@ describe('the command', () => {
 });
 
 describe('a failure', () => {
-  const failing = (error: Error) => run(['fail'], [command('fail', { run: () => Promise.reject(error) })]);
+  const failing = (thrown: unknown) => {
+    const fail = () =>
+      Promise.resolve().then(() => {
+        throw thrown;
+      });
+    return run(['fail'], [command('fail', { run: fail })]);
+  };
 
   it('is told once: what failed, why, what to do', async () => {
     const cause = new Error('permission denied', { cause: new Error('not the owner') });

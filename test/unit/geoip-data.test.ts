@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { builder } from '../../build/geoip-data.ts';
-import { attribution, dbIpLink } from '../../src/whoami/attribution.ts';
+import { attribution, attributionFor, dbIpLink } from '../../src/whoami/attribution.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -20,6 +20,14 @@ describe('makeGeoipData', () => {
 });
 
 describe('attribution', () => {
+  it('is owed for what is in use', () => {
+    const texts = (...types: string[]) => attributionFor(types).map(({ url }) => new URL(url).hostname);
+    expect(attributionFor(['DBIP-Country-Lite', 'RouteViews-DBIP-ASN'])).toEqual(attribution);
+    expect(texts('GeoLite2-City', 'GeoLite2-ASN')).toEqual(['www.maxmind.com']);
+    expect(texts('GeoLite2-City', 'RouteViews-DBIP-ASN')[0]).toBe('www.maxmind.com');
+    expect(texts('My-Own-City')).toEqual([]);
+  });
+
   const licence = (file: string): string =>
     readFileSync(join(root, 'node_modules/@ip-location-db', file), 'utf8').toLowerCase();
 

@@ -1,5 +1,6 @@
+import type { GeoEdition } from '../../ports/geo-database.ts';
 import { createPage } from '../../web/page.ts';
-import { attribution } from '../../whoami/attribution.ts';
+import { attributionFor } from '../../whoami/attribution.ts';
 import type { Route } from '../router.ts';
 import { frontRoute } from './front.ts';
 import { headersRoute } from './headers.ts';
@@ -11,6 +12,8 @@ import { jsonRoute, textRoutes, whoamiRoute } from './whoami.ts';
 
 export interface RouteOptions {
   readonly version: string;
+  /** The databases that answers come from. */
+  readonly editions: readonly GeoEdition[];
   readonly portTest: boolean;
   /** The name that reverse DNS has for an address; absent when that is switched off. */
   readonly hostnameOf: ((address: string) => Promise<string | undefined>) | undefined;
@@ -19,6 +22,7 @@ export interface RouteOptions {
 
 /** Everything that the server answers. */
 export function allRoutes(options: RouteOptions): readonly Route[] {
+  const attribution = attributionFor(options.editions.map(({ type }) => type));
   return [
     frontRoute(createPage(attribution)),
     whoamiRoute,
