@@ -107,7 +107,13 @@ function faults(value: unknown, given: Schema, at = ''): string[] {
 describe('the description of the API', () => {
   it('has every path that is answered and no other', () => {
     const health = () => ({ draining: false, degraded: [], version: '1.2.3' });
-    const routes = allRoutes({ version: '1.2.3', portTest: true, hostnameOf: undefined, health });
+    const routes = allRoutes({
+      version: '1.2.3',
+      portTest: true,
+      hostnameOf: undefined,
+      editions: [],
+      health,
+    });
     const answered = routes.map(({ path }) => path.replaceAll(/:(\w+)/g, '{$1}'));
     expect(Object.keys(document.paths).toSorted()).toEqual(answered.toSorted());
   });
