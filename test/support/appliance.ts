@@ -36,7 +36,7 @@ export interface ApplianceOptions {
 }
 
 /** The command line of the product: file and leading arguments. */
-function applianceCommand(): [file: string, ...leading: string[]] {
+export function applianceCommand(): [file: string, ...leading: string[]] {
   const binary = process.env['APPLIANCE_BINARY'];
   return binary === undefined ? [process.execPath, join(root, 'src', 'main.ts')] : [binary];
 }
