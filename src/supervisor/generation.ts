@@ -62,7 +62,7 @@ export function startGeneration(options: GenerationOptions): Generation {
           refused = new Failure(text, { code, exitCode, ...(remedy === undefined ? {} : { remedy }) });
           return;
         }
-        log.info({ worker: slot, pid: child.pid }, 'worker is ready');
+        log.info({ worker: slot, workerPid: child.pid }, 'worker is ready');
         waiting.delete(slot);
         if (waiting.size === 0) allReady.resolve();
       },
@@ -88,7 +88,7 @@ export function startGeneration(options: GenerationOptions): Generation {
         const deaths = settled ? 0 : deathsInARow;
         const delayMs = restartDelayMs(deaths);
         log.error(
-          { worker: slot, pid: child.pid, why, restartInMs: delayMs },
+          { worker: slot, workerPid: child.pid, why, restartInMs: delayMs },
           'worker ended, starting another',
         );
         options.onRestart();

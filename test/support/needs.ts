@@ -19,6 +19,7 @@ export const needs = {
     probe: 'command -v debootstrap && test -e /usr/share/keyrings/debian-archive-keyring.gpg',
     packages: ['debootstrap', 'debian-archive-keyring'],
   },
+  dnsmasq: { probe: 'command -v dnsmasq', packages: ['dnsmasq-base'] },
   git: { probe: 'command -v git', packages: ['git'] },
   iproute2: { probe: 'command -v ip && command -v ss', packages: ['iproute2'] },
   iptables: { probe: 'command -v iptables', packages: ['iptables'] },
@@ -32,6 +33,11 @@ export const needs = {
 
 /** Each suite by its path from the root. */
 export const suiteNeeds: Readonly<Record<string, readonly (keyof typeof needs)[]>> = {
+  'test/integration/geoip-data.test.ts': ['mmdblookup', 'python3-maxminddb'],
+  'test/integration/native-file.test.ts': ['util-linux', 'mount namespaces'],
+  'test/integration/package.test.ts': ['binutils', 'util-linux', 'mount namespaces'],
+  'test/integration/readme.test.ts': ['curl'],
+  'test/integration/reverse-dns.test.ts': ['curl', 'dnsmasq', 'iproute2', 'util-linux', 'mount namespaces'],
   'test/host/fresh-root.test.ts': ['debootstrap', 'git', 'util-linux', 'mount namespaces'],
   'test/integration/page.test.ts': ['chromium'],
 };
