@@ -13,7 +13,7 @@ const answers: readonly { readonly was: string; readonly status: string; readonl
   {
     was: page('431 Request Header Fields Too Large'),
     status: '431 Request Header Fields Too Large',
-    detail: 'The header fields are too large: over 4 KiB.',
+    detail: 'The header fields are over 16 KiB.',
   },
   { was: page('400 Bad Request'), status: '400 Bad Request', detail: 'This cannot be read.' },
 ];

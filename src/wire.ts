@@ -39,7 +39,11 @@ export async function serve(
     command: {
       file: process.execPath,
       arguments: isSea() ? ['worker'] : [process.argv[1]!, 'worker'],
-      environment: withoutSecrets(process.env),
+      environment: {
+        ...withoutSecrets(process.env),
+        // The native server reads its limit here; 4 KiB, its default, is less than some browsers' cookies.
+        UWS_HTTP_MAX_HEADERS_SIZE: String(maxHeaderBytes),
+      },
     },
     log,
     metrics,
@@ -52,6 +56,9 @@ export async function serve(
 export function work(): Promise<void> {
   return runWorker(startWorker);
 }
+
+/** For all header lines of a request; what nginx allows for one of them. */
+const maxHeaderBytes = 16 * 1024;
 
 /** Whoever gave us a secret in the environment gave it to this process, not to its children. */
 function withoutSecrets(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

@@ -4,7 +4,7 @@ import type { Logger } from '../ports/logger.ts';
 import { always, headerBlock, type Answer } from './answer.ts';
 import type { Counter } from './counts.ts';
 import { hostMatcher } from './host-name.ts';
-import { ListenError } from './listen-error.ts';
+import { freeIt, ListenError } from './listen-error.ts';
 import { loadNative, type HttpRequest, type HttpResponse, type ListenSocket } from './native.ts';
 import { Problem, problemAnswer } from './problem.ts';
 import { Request, type RequestRules } from './request.ts';
@@ -134,7 +134,7 @@ export function startServer(options: ServerOptions): Server {
   app.listen(host, port, (socket) => {
     listening = socket;
   });
-  if (!listening) throw new ListenError(host, port);
+  if (!listening) throw new ListenError(host, port, 'it is taken, or this user may not open it', freeIt);
   const socket: ListenSocket = listening;
 
   return {

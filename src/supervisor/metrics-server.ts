@@ -40,7 +40,7 @@ export async function startMetricsServer(
   try {
     await once(server, 'listening');
   } catch (error) {
-    throw new ListenError(host, port, `metrics: ${reasonOf(error)}`);
+    throw ListenError.from(host, port, error as NodeJS.ErrnoException);
   }
   return {
     host,

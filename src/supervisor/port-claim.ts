@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type ListenOptions, type Server } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { ListenError } from '../http/listen-error.ts';
+import { freeIt, ListenError } from '../http/listen-error.ts';
 import { portHolder } from './port-holder.ts';
 
 export interface PortClaim {
@@ -22,7 +22,13 @@ const orphansMs = 2500;
 export async function claimPort(host: string, port: number): Promise<PortClaim> {
   const claim = await listen({ path: `\0appliance:${host}:${port}` });
   if (claim instanceof Error) {
-    throw new ListenError(host, port, `another appliance is running there${heldBy(port)}`);
+    const holder = portHolder(port);
+    throw new ListenError(
+      host,
+      port,
+      `another appliance is running there${holder ? `: ${holder}` : ''}`,
+      freeIt,
+    );
   }
   claim.unref();
   const giveUpAt = performance.now() + orphansMs;
@@ -36,21 +42,10 @@ export async function claimPort(host: string, port: number): Promise<PortClaim> 
     const busy = trial.code === 'EADDRINUSE';
     if (!busy || performance.now() > giveUpAt) {
       claim.close();
-      throw new ListenError(host, port, busy ? `the port is taken${heldBy(port)}` : reason(trial));
+      throw ListenError.from(host, port, trial, portHolder(port));
     }
     await wait(100);
   }
-}
-
-function heldBy(port: number): string {
-  const holder = portHolder(port);
-  return holder === undefined ? '' : ` by ${holder}`;
-}
-
-function reason(error: NodeJS.ErrnoException): string {
-  if (error.code === 'EACCES') return 'this user may not open it';
-  if (error.code === 'EADDRNOTAVAIL') return 'this host has no such address';
-  return error.message;
 }
 
 function listen(options: ListenOptions): Promise<Server | NodeJS.ErrnoException> {
