@@ -13,7 +13,7 @@ export async function bundle(entry: string, outfile: string, root: string): Prom
     platform: 'node',
     target: 'node24',
     format: 'cjs',
-    // whole lines and names stay: a fault then shows where it happened, for 3 ms at start
+    // whole lines and names stay: a fault then shows where it happened, not one line of everything
     minifySyntax: true,
     // paths of modules then start at node_modules, wherever that really lies
     preserveSymlinks: true,
