@@ -46,9 +46,7 @@ const seaConfig = {
   useSnapshot: false,
   // would save 7 ms at start, but V8 does not write the same bytes twice
   useCodeCache: false,
-  // under random callers a worker held about 150 MB of its own without these, 40 to 60 with them, at the same
-  // CPU time a request; the second is a hard limit, so nothing may hold much more than that in JavaScript objects
-  execArgv: ['--max-semi-space-size=4', '--max-old-space-size=128'],
-  // a NODE_OPTIONS that happens to be set must not load code into a server
-  execArgvExtension: 'none',
+  // the supervisor gives its workers flags with --node-options; a NODE_OPTIONS that happens to be set in the
+  // environment must not load code into a server
+  execArgvExtension: 'cli',
 };

@@ -64,10 +64,16 @@ export function startServer(options: ServerOptions): Server {
       response.close();
       return;
     }
+    // Nobody here reads a body, and the native server is lenient about where one ends: what follows it on the
+    // connection is not to be trusted (RFC 9112 §11.2), so there is no second request.
+    const mayHaveBody =
+      raw.getHeader('content-length') !== '' ||
+      raw.getHeader('transfer-encoding') !== '' ||
+      !(method === 'GET' || method === 'HEAD');
     const route = router.find(path);
 
     const finish = (answer: Answer): void => {
-      write(response, answer, method === 'HEAD', draining || !(method === 'GET' || method === 'HEAD'));
+      write(response, answer, method === 'HEAD', draining || mayHaveBody);
       const seconds = (performance.now() - startedAt) / 1000;
       counter.answered(route?.path ?? 'none', answer.status, seconds);
       if (log.debugging) logRequest(method, path, answer.status, seconds, client);

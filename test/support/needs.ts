@@ -25,7 +25,7 @@ export const needs = {
   iptables: { probe: 'command -v iptables', packages: ['iptables'] },
   mmdblookup: { probe: 'command -v mmdblookup', packages: ['mmdb-bin'] },
   nginx: { probe: 'command -v nginx', packages: ['nginx-light'], service: 'nginx' },
-  'python3-maxminddb': { probe: "python3 -c 'import maxminddb'", packages: ['python3-maxminddb'] },
+  'python3-maxminddb': { probe: "/usr/bin/python3 -c 'import maxminddb'", packages: ['python3-maxminddb'] },
   'util-linux': { probe: 'command -v unshare && command -v flock', packages: ['util-linux'] },
   wrk: { probe: 'command -v wrk', packages: ['wrk'] },
   'mount namespaces': { probe: 'unshare -m -p -f true', packages: [] },
