@@ -19,6 +19,7 @@ import {
 import type { GeoDatabase } from '../../src/ports/geo-database.ts';
 import { createLookup } from '../../src/whoami/lookup.ts';
 import { fullJson, textFields } from '../../src/whoami/formats.ts';
+import { randomNumbers } from '../support/random-numbers.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'geo-database-test-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -529,15 +530,4 @@ function bytesOf(words: readonly number[]): ArrayBuffer {
   const view = new DataView(new ArrayBuffer(words.length * 4));
   for (const [index, value] of words.entries()) view.setUint32(index * 4, value);
   return view.buffer;
-}
-
-/** Numbers from 0 to below 1, the same for the same seed (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b_79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
