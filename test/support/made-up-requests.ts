@@ -33,7 +33,7 @@ const agents = [
   '\xff\xfe',
   'curl/',
 ];
-const queries = ['ip', 'IP', 'ip[]', 'IP[0]', 'x', '__proto__', '', '%69p'];
+const queries = ['ip', 'ip', 'ip', 'ip', 'ip', 'IP', 'ip[]', 'IP[0]', 'x', '__proto__', '', '%69p'];
 const names = [
   'X',
   'Cookie',
@@ -141,11 +141,11 @@ export function madeUpRequests(random: () => number): MadeUpRequests {
     wild() {
       if (chance(0.05)) return anyBytes(300);
       const method = chance(0.5) ? 'GET' : one(methods);
-      const path = chance(0.7) ? target() : one([anyBytes(30), '', '*', 'http://a/', 'a', '?ip=1.1.1.1']);
-      const version = chance(0.8) ? 'HTTP/1.1' : one(versions);
+      const path = chance(0.8) ? target() : one([anyBytes(30), '', '*', 'http://a/', 'a', '?ip=1.1.1.1']);
+      const version = chance(0.9) ? 'HTTP/1.1' : one(versions);
       const lines = chance(0.9) ? headerLines() : [];
-      lines.push(...some(2, () => one(framing)));
-      if (chance(0.3)) lines.push(`${chance(0.5) ? anyBytes(10) : one(names)}: ${anyBytes(40)}`);
+      if (chance(0.3)) lines.push(...some(2, () => one(framing)));
+      if (chance(0.2)) lines.push(`${chance(0.5) ? anyBytes(10) : one(names)}: ${anyBytes(40)}`);
       if (chance(0.02)) lines.push(`X: ${'a'.repeat(below(10_000))}`);
       const lineEnd = chance(0.9) ? '\r\n' : one(lineEnds);
       const whole = [`${method} ${path} ${version}`, ...lines, '', ''].join(lineEnd) + anyBytes(20);
