@@ -148,7 +148,8 @@ export function madeUpRequests(random: () => number): MadeUpRequests {
       if (chance(0.2)) lines.push(`${chance(0.5) ? anyBytes(10) : one(names)}: ${anyBytes(40)}`);
       if (chance(0.02)) lines.push(`X: ${'a'.repeat(below(10_000))}`);
       const lineEnd = chance(0.9) ? '\r\n' : one(lineEnds);
-      const whole = [`${method} ${path} ${version}`, ...lines, '', ''].join(lineEnd) + anyBytes(20);
+      const whole =
+        [`${method} ${path} ${version}`, ...lines, '', ''].join(lineEnd) + (chance(0.1) ? anyBytes(20) : '');
       return chance(0.1) ? whole.slice(0, below(whole.length)) : whole;
     },
   };

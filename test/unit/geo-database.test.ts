@@ -263,6 +263,8 @@ describe('a damaged database', () => {
     ['was built beyond all time', withMetadata({ build_epoch: uint64(2n ** 63n) })],
     ['has addresses of five bytes', withMetadata({ ip_version: uint16(5) })],
     ['has addresses of text', withMetadata({ ip_version: '4' })],
+    ['holds data of no type', whole(Buffer.from([0, 0]))],
+    ['holds data that points at itself', whole(Buffer.from([0x20, 0]))],
     ['has no nodes', withMetadata({ node_count: uint32(0) })],
     ['has more nodes than fit', withMetadata({ node_count: uint32(4_000_000_000) })],
     ['has text for a count of nodes', withMetadata({ node_count: '1' })],
@@ -285,6 +287,36 @@ describe('a damaged database', () => {
       expect(error, `cut after ${length} bytes`).toBeInstanceOf(GeoDatabaseError);
       expect((error as GeoDatabaseError).message).toContain(path);
     }
+  });
+
+  it('whose damage lies where nobody looked at opening answers without that record, and counts it', () => {
+    const networks: { [network: string]: MmdbValue } = {};
+    for (let id = 0; id < 6000; id++) {
+      networks[`20.${id >>> 8}.${id & 255}.0/24`] = { country: { iso_code: id.toString(36) } };
+    }
+    const sound = database('GeoLite2-Country', networks);
+    const { metadata } = new Reader<Response>(sound);
+    const folder = folderOf({ 'asn.mmdb': asn });
+    let opened = 0;
+    for (let id = 0; id < 100; id++) {
+      const address = ip(`20.0.${id}.1`);
+      const bytes = Buffer.from(sound);
+      const { offset } = openMmdbTree(bytes, metadata).find(address)!;
+      // A type that there is not.
+      bytes.fill(0, offset, offset + 2);
+      writeFileSync(join(folder, 'country.mmdb'), bytes);
+      let geo: GeoDatabase;
+      try {
+        geo = openGeoDatabase(folder);
+      } catch {
+        continue;
+      }
+      opened++;
+      expect(geo.lookup(address)).toEqual({ prefixLength: undefined, place: {}, operator: {} });
+      expect(geo.unreadable()).toBe(1);
+      expect(geo.lookup(ip('20.1.0.1')).place.countryIso).toBe((256).toString(36));
+    }
+    expect(opened).toBeGreaterThan(0);
   });
 
   it('that cannot be read is refused with its name', () => {
@@ -370,6 +402,31 @@ describe('the walk of the search tree', () => {
       expect(known).toBeLessThan(99_000);
     },
   );
+  it('reads the four high bits of both records of 28 bits', () => {
+    // One record lies at the start of the data, one where 24 bits do not reach.
+    const far = 2 ** 24;
+    const data = Buffer.alloc(far + 64);
+    encode({ id: uint32(1) }).copy(data);
+    encode({ id: uint32(2) }).copy(data, far);
+    for (const [left, right] of [
+      [0, far],
+      [far, 0],
+    ] as const) {
+      const [low, high] = [left + 1 + 16, right + 1 + 16];
+      const node = Buffer.alloc(7);
+      node.writeUIntBE(low % 2 ** 24, 0, 3);
+      node[3] = ((low >>> 24) << 4) | (high >>> 24);
+      node.writeUIntBE(high % 2 ** 24, 4, 3);
+      const bytes = whole(data, { record_size: uint16(28) }, node);
+      const reader = new Reader<Response>(bytes);
+      const tree = openMmdbTree(bytes, reader.metadata);
+      for (const text of ['1.2.3.4', '129.2.3.4']) {
+        const id = idOf(reader, tree.find(ip(text))!.offset);
+        expect(id).toBe((reader.get(text) as unknown as { id: number }).id);
+        expect(id).toBe((left === 0) === (text === '1.2.3.4') ? 1 : 2);
+      }
+    }
+  });
 });
 
 /** MaxMind's own, with the JSON they were made from; they lie beside the repository, not in it. */
@@ -473,10 +530,19 @@ function errorOf(action: () => unknown): unknown {
 
 /** A database of one node: the lower half of the IPv4 addresses has the record. */
 function ipv4Only(record: MmdbValue, metadata: { readonly [key: string]: MmdbValue } = {}): Buffer {
+  return whole(encode(record), metadata);
+}
+
+/** The same with any data, and, where given, another node. */
+function whole(
+  data: Uint8Array,
+  metadata: { readonly [key: string]: MmdbValue } = {},
+  node = Buffer.from([0, 0, 1 + 16, 0, 0, 1]),
+): Buffer {
   return Buffer.concat([
-    Buffer.from([0, 0, 1 + 16, 0, 0, 1]),
+    node,
     Buffer.alloc(16),
-    encode(record),
+    data,
     Buffer.from('\xab\xcd\xefMaxMind.com', 'latin1'),
     encode({
       binary_format_major_version: uint16(2),
