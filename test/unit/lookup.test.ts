@@ -1,5 +1,8 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { parseIpAddress, type IpAddress } from '../../src/core/ip-address.ts';
+import { parseIpAddress, parseNetwork, type IpAddress } from '../../src/core/ip-address.ts';
+import { clientAddressRule } from '../../src/http/client-address.ts';
 import type { GeoDatabase } from '../../src/ports/geo-database.ts';
 import { createLookup } from '../../src/whoami/lookup.ts';
 
@@ -19,7 +22,7 @@ function geoDatabase(): GeoDatabase & { readonly asked: string[] } {
 
 const ip = (text: string): IpAddress => parseIpAddress(text)!;
 const numbered = (number: number): IpAddress =>
-  ip(`20.${number >>> 16}.${(number >>> 8) & 255}.${number & 255}`);
+  ip(`120.${number >>> 16}.${(number >>> 8) & 255}.${number & 255}`);
 
 describe('a look-up', () => {
   it('asks the database once for an address that is asked for again', () => {
@@ -104,6 +107,23 @@ describe('a look-up', () => {
     }
     expect(hits).toBeGreaterThanOrEqual(5000);
     expect(hits).toBeLessThanOrEqual(10_000);
+  });
+
+  it('keeps nothing of the header lines that the addresses were cut out of', () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const lookup = createLookup(geoDatabase());
+    const rule = clientAddressRule('x-forwarded-for', [parseNetwork('127.0.0.1')!]);
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let number = 0; number < 10_000; number++) {
+      const { text } = numbered(0x64_6464 + number);
+      const line = Buffer.from(`${'x'.repeat(4000)}, ${text}`).toString('latin1');
+      expect(lookup(rule(ip('127.0.0.1'), [line])).record.address.text).toBe(text);
+    }
+    collectGarbage();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(20e6);
+    expect(lookup.counts.lookups).toBe(10_000);
   });
 
   it.each([1, 2, 3, 10])('keeps to a bound of %i', (bound) => {
