@@ -98,7 +98,12 @@ function readFile(path: string): Buffer {
 function openEdition(source: string, bytes: Buffer): Edition {
   try {
     const reader = new Reader<Response>(bytes);
-    const { databaseType, buildEpoch } = reader.metadata;
+    const { databaseType, buildEpoch, binaryFormatMajorVersion } = reader.metadata;
+    if (binaryFormatMajorVersion !== 2) {
+      throw new Error(`its format is ${String(binaryFormatMajorVersion)}, and 2 is needed`);
+    }
+    if (typeof databaseType !== 'string') throw new Error('it does not say what kind of database it is');
+    if (Number.isNaN(buildEpoch.getTime())) throw new Error('it does not say when it was built');
     const tree = openMmdbTree(bytes, reader.metadata);
     // Not declared, but it is what get() ends with: the record at a place in the file, decoded.
     const { decoder } = reader as unknown as { decoder: { decodeFast(offset: number): { value: unknown } } };
@@ -175,8 +180,9 @@ function placeOf(record: Loose): Place {
 }
 
 function operatorOf(record: Loose): Operator {
+  const asn = number(record, 'autonomous_system_number');
   return {
-    asn: number(record, 'autonomous_system_number'),
+    asn: asn !== undefined && Number.isInteger(asn) && asn >= 0 ? asn : undefined,
     asnOrg: text(record, 'autonomous_system_organization'),
   };
 }

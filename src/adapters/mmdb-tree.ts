@@ -19,6 +19,11 @@ export interface MmdbTree {
  */
 export function openMmdbTree(bytes: Buffer, metadata: Reader<Response>['metadata']): MmdbTree {
   const { nodeCount, recordSize, searchTreeSize, nodeByteSize, ipVersion } = metadata;
+  if (ipVersion !== 4 && ipVersion !== 6)
+    throw new Error(`its ip_version is ${String(ipVersion)}, not 4 or 6`);
+  if (!Number.isSafeInteger(nodeCount) || nodeCount < 1) {
+    throw new Error(`its node_count is ${String(nodeCount)}`);
+  }
   const dataEnd = nodeCount + (bytes.length - searchTreeSize);
   if (searchTreeSize + 16 > bytes.length) throw new Error('its search tree is cut short');
 

@@ -9,7 +9,8 @@ export type ClientAddressRule = (peer: IpAddress, lines: readonly string[]) => I
  * The client is the socket's peer, or, when that is a trusted proxy, the right-most entry of the header that is
  * not one. Entries are read from the right and only as far as they are needed, so nothing that a client sent
  * (it can only stand to the left of what a proxy appended) changes how the trusted part is read: not an
- * unclosed quote, not a comma, not a thousand entries.
+ * unclosed quote, not a comma, not a thousand entries. A host name with quotes in it that a proxy repeats in
+ * its entry (RFC 7239 §5.3) stands there escaped, and is read as such.
  *
  * Where the reading meets an entry that is no address (`unknown`, an obfuscated name, nonsense), whoever stands
  * behind it is not known, and the answer is the trusted hop that reported it. Where every entry is trusted, it
@@ -42,13 +43,20 @@ function* entriesFromTheRight(lines: readonly string[]): Generator<string> {
     let end = line.length;
     let quoted = false;
     for (let at = end - 1; at >= -1; at--) {
-      if (at >= 0 && line[at] === '"') quoted = !quoted;
+      if (at >= 0 && line[at] === '"') quoted = quoted ? isEscaped(line, at) : true;
       if (at >= 0 && (quoted || line[at] !== ',')) continue;
       const entry = line.slice(at + 1, end).trim();
       end = at;
       if (entry !== '') yield entry;
     }
   }
+}
+
+/** Whether an odd number of backslashes stands before a character of a quoted string. */
+function isEscaped(line: string, at: number): boolean {
+  let start = at;
+  while (line[start - 1] === '\\') start--;
+  return (at - start) % 2 === 1;
 }
 
 /** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`. */

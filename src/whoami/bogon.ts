@@ -15,9 +15,10 @@ export type BogonKind =
 
 /**
  * IANA's special-purpose address registries (RFC 6890 and its updates), the ranges that are not globally
- * reachable. The first match counts, so narrower ranges stand before those they lie in.
+ * reachable, and what its registry of the IPv6 address space has given to nobody. The first match counts, so
+ * narrower ranges stand before those they lie in.
  */
-const registry: readonly (readonly [BogonKind, ...string[]])[] = [
+const registry: readonly (readonly [BogonKind | 'public', ...string[]])[] = [
   ['unspecified', '0.0.0.0/32', '::/128'],
   ['private', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
   ['loopback', '127.0.0.0/8', '::1/128'],
@@ -27,24 +28,30 @@ const registry: readonly (readonly [BogonKind, ...string[]])[] = [
   ['benchmarking', '198.18.0.0/15', '2001:2::/48'],
   ['multicast', '224.0.0.0/4', 'ff00::/8'],
   ['broadcast', '255.255.255.255/32'],
-  // ::/96 holds the deprecated IPv4-compatible addresses. A MaxMind-format tree keeps all of IPv4 there, so
-  // a look-up of ::909:909 would answer for 9.9.9.9: it must never reach one.
   [
-    'reserved',
-    '0.0.0.0/8',
-    '192.0.0.0/24',
-    '240.0.0.0/4',
-    '::/96',
-    '64:ff9b:1::/48',
-    '100::/64',
-    '2001:10::/28',
-    '5f00::/16',
-    'fec0::/10',
+    'public',
+    // Anycast of the Port Control Protocol and of TURN.
+    '192.0.0.9/32',
+    '192.0.0.10/32',
+    // NAT64.
+    '64:ff9b::/96',
+    // In 2001::/23: Teredo, anycast of PCP, TURN and DNS-SD, AMT, AS112, ORCHIDv2, drone identifiers.
+    '2001::/32',
+    '2001:1::1/128',
+    '2001:1::2/128',
+    '2001:1::3/128',
+    '2001:3::/32',
+    '2001:4:112::/48',
+    '2001:20::/28',
+    '2001:30::/28',
   ],
+  // ::/3 and with it ::/96, the deprecated IPv4-compatible addresses. A MaxMind-format tree keeps all of IPv4
+  // there, so a look-up of ::909:909 would answer for 9.9.9.9: it must never reach one.
+  ['reserved', '0.0.0.0/8', '192.0.0.0/24', '240.0.0.0/4', '2001::/23', '::/3', '4000::/2', '8000::/1'],
 ];
 
 interface Range {
-  readonly kind: BogonKind;
+  readonly kind: BogonKind | 'public';
   readonly network: IpNetwork;
 }
 
@@ -58,5 +65,6 @@ const ranges: readonly Range[] = registry.flatMap(([kind, ...networks]) =>
 
 /** The kind of an address that is not globally reachable; undefined for one that is. */
 export function bogonKind(address: IpAddress): BogonKind | undefined {
-  return ranges.find(({ network }) => networkContains(network, address))?.kind;
+  const kind = ranges.find(({ network }) => networkContains(network, address))?.kind;
+  return kind === 'public' ? undefined : kind;
 }

@@ -50,10 +50,15 @@ export function createLookup(geo: GeoDatabase, maxRemembered = 10_000): Lookup {
       counts.cacheHits++;
       return remember(key, stale);
     }
-    const record = recordOf(address, geo);
-    return remember(key, { record, whoamiBody: whoamiJson(record) });
+    const record = recordOf({ ...address, text: ownText(key) }, geo);
+    return remember(record.address.text, { record, whoamiBody: whoamiJson(record) });
   };
   return Object.assign(lookup, { counts });
+}
+
+/** Text that was cut out of a longer one keeps all of that in memory: for an address, a whole header line. */
+function ownText(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 const unknown: GeoRecord = { prefixLength: undefined, place: {}, operator: {} };

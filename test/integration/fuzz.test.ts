@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect, it } from 'vitest';
+import { startAppliance, type Appliance } from '../support/appliance.ts';
+import { madeUpRequests } from '../support/made-up-requests.ts';
+import { randomNumbers } from '../support/random-numbers.ts';
+import { exchange, send, statusesIn } from '../support/raw-http.ts';
+
+const seed = Number(process.env['FUZZ_SEED'] ?? 20_261_122);
+const cases = Number(process.env['FUZZ_CASES'] ?? 100_000);
+/** The last request of a connection may be anything: the server may have to close after it. */
+const perConnection = 10;
+const connectionsAtOnce = 32;
+/** What a request that has no end waits for an answer. */
+const patienceMs = 50;
+
+for (const header of ['x-forwarded-for', 'forwarded'] as const) {
+  it(
+    `made-up requests get answers below 500 from workers that live on (${header})`,
+    { timeout: 120_000 },
+    async () => {
+      const appliance = await startAppliance({
+        environment: { APP_WORKERS: '2', APP_CLIENT_ADDRESS_HEADER: header },
+      });
+      const workers = appliance.workers();
+      try {
+        const connections = cases / 2 / perConnection;
+        let next = 0;
+        await Promise.all(
+          Array.from({ length: connectionsAtOnce }, async () => {
+            while (next < connections) await oneConnection(appliance, next++);
+          }),
+        );
+        for (let count = 0; count < 8; count++) {
+          const plain = await exchange(appliance.port, 'GET /ip?ip=9.9.9.9 HTTP/1.1\r\nHost: a\r\n\r\n');
+          expect(plain.statuses).toEqual([200]);
+          expect(plain.received).toMatch(/\r\n\r\n9\.9\.9\.9\n$/);
+        }
+        expect(appliance.workers()).toEqual(workers);
+        expect(appliance.log()).not.toMatch(/worker ended|a request failed/);
+      } finally {
+        await appliance.stop();
+      }
+    },
+  );
+}
+
+/** Sends the requests of one connection, which follow from the seed and its number, and looks at the answers. */
+async function oneConnection(appliance: Appliance, number: number): Promise<void> {
+  const requests = madeUpRequests(randomNumbers(seed + number));
+  const readable = Array.from({ length: perConnection - 1 }, requests.readable);
+  const wild = requests.wild();
+  const socket = connect(appliance.port, '127.0.0.1');
+  let received = '';
+  let closed = false;
+  const wakers = new Set<() => void>();
+  const wake = (): void => wakers.forEach((waker) => waker());
+  socket.on('data', (chunk) => {
+    received += chunk.toString('latin1');
+    wake();
+  });
+  socket.on('error', () => {});
+  socket.on('close', () => {
+    closed = true;
+    wake();
+  });
+  const answered = (count: number, timeoutMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        wakers.delete(look);
+        resolve();
+      };
+      const look = (): void => {
+        if (closed || statusesIn(received).length >= count) done();
+      };
+      const timer = setTimeout(done, timeoutMs);
+      wakers.add(look);
+      look();
+    });
+
+  await once(socket, 'connect');
+  send(socket, readable.join(''));
+  await answered(readable.length, 10_000);
+  const before = statusesIn(received);
+  send(socket, wild);
+  await answered(readable.length + 1, patienceMs);
+  socket.destroy();
+
+  const good = before.length === readable.length && statusesIn(received).every((status) => status < 500);
+  if (good) return;
+  const sent = JSON.stringify([...readable, wild], undefined, 1);
+  throw new Error(
+    `with FUZZ_SEED=${seed}, connection ${number}: sent ${sent}, got ${JSON.stringify(received)}`,
+  );
+}

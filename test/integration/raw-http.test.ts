@@ -1,0 +1,253 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startAppliance, type Appliance } from '../support/appliance.ts';
+import { until } from '../support/until.ts';
+import { exchange, send, statusesIn } from '../support/raw-http.ts';
+
+let appliance: Appliance;
+let workers: number[];
+
+beforeAll(async () => {
+  appliance = await startAppliance({ environment: { APP_WORKERS: '2' } });
+  workers = appliance.workers();
+}, 30_000);
+
+afterEach(async () => {
+  for (let client = 0; client < 4; client++) {
+    const { statuses, received } = await exchange(appliance.port, get('/ip', 'Connection: close'));
+    expect(statuses).toEqual([200]);
+    expect(received).toMatch(/\r\n\r\n127\.0\.0\.1\n$/);
+  }
+  expect(appliance.workers()).toEqual(workers);
+  expect(appliance.log()).not.toContain('worker ended');
+});
+
+afterAll(() => appliance.stop());
+
+/** A whole request for a path, with further header lines. */
+function get(path: string, ...lines: string[]): string {
+  return `${[`GET ${path} HTTP/1.1`, 'Host: a.example', ...lines].join('\r\n')}\r\n\r\n`;
+}
+
+function post(body: string, ...lines: string[]): string {
+  return `${['POST /ip HTTP/1.1', 'Host: a.example', ...lines].join('\r\n')}\r\n\r\n${body}`;
+}
+
+describe('a request that is none', () => {
+  it.each<[what: string, bytes: string | Uint8Array, status?: number]>([
+    ['without Host', 'GET /ip HTTP/1.1\r\n\r\n', 400],
+    ['with Host twice', get('/ip', 'Host: b.example'), 400],
+    ['with Host twice in other letters', get('/ip', 'hOST: a.example'), 400],
+    ['with line ends of a bare LF', 'GET /ip HTTP/1.1\nHost: a\n\n', 400],
+    ['with a bare LF among its header lines', get('/ip', 'X: a\nY: b'), 400],
+    ['with a folded header line', get('/ip', 'X: a\r\n b'), 400],
+    ['with a space before a colon', get('/ip', 'X-Forwarded-For : 8.8.8.8'), 400],
+    ['with a header line without a colon', get('/ip', 'nonsense'), 400],
+    ['with a space in a header name', get('/ip', 'X Y: z'), 400],
+    ['with NUL in a header value', get('/ip', 'X: a\0b'), 400],
+    ['with NUL in a header name', get('/ip', 'X\0: a'), 400],
+    ['with NUL in the path', get('/i\0p'), 400],
+    ['with a space in the path', get('/a b'), 400],
+    ['with tabs for spaces', 'GET\t/ip\tHTTP/1.1\r\nHost: a\r\n\r\n', 400],
+    ['without a path', 'GET HTTP/1.1\r\nHost: a\r\n\r\n', 400],
+    ['with a path that does not begin with a slash', get('?ip=1.1.1.1'), 400],
+    ['in absolute form', get('http://a.example/ip'), 400],
+    ['in asterisk form', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n', 400],
+    ['in authority form', 'CONNECT a.example:80 HTTP/1.1\r\nHost: a\r\n\r\n', 400],
+    ['of HTTP/0.9', 'GET /ip\r\n\r\n', 400],
+    ['of HTTP/1.0', 'GET /ip HTTP/1.0\r\nHost: a\r\n\r\n', 400],
+    ['of HTTP/1.2', 'GET /ip HTTP/1.2\r\nHost: a\r\n\r\n', 400],
+    ['of HTTP/2 in words', 'GET /ip HTTP/2.0\r\nHost: a\r\n\r\n', 400],
+    ['of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0', 400],
+    ['of TLS', Buffer.from(`16030100c8010000c40303${'5a'.repeat(193)}`, 'hex'), 400],
+    ['of SOCKS', Buffer.from('05010000', 'hex')],
+    ['of the PROXY protocol in text', `PROXY TCP4 8.8.8.8 127.0.0.1 1 2\r\n${get('/ip')}`, 400],
+    ['of all zeros', Buffer.alloc(1000)],
+    ['of all ones', Buffer.alloc(1000, 0xff)],
+    ['of a megabyte without a line end', 'A'.repeat(1_000_000)],
+    ['with a header line of 5 kB', get('/ip', `X: ${'a'.repeat(5000)}`), 431],
+    ['with a header line of a megabyte', get('/ip', `X: ${'a'.repeat(1_000_000)}`)],
+    ['with a header name of 5 kB', get('/ip', `${'a'.repeat(5000)}: a`), 431],
+    ['with two hundred header lines', get('/ip', ...new Array<string>(200).fill('a: b')), 431],
+    ['with a path of 9 kB', get(`/${'a'.repeat(9000)}`), 431],
+    ['with a negative Content-Length', post('', 'Content-Length: -1'), 400],
+    ['with a Content-Length of text', post('', 'Content-Length: five'), 400],
+    ['with a Content-Length in hexadecimal', post('', 'Content-Length: 0x5'), 400],
+    ['with a Content-Length beyond all bounds', post('', `Content-Length: ${'9'.repeat(23)}`), 400],
+    [
+      'with Content-Length and chunks',
+      post('0\r\n\r\n', 'Content-Length: 3', 'Transfer-Encoding: chunked'),
+      400,
+    ],
+    [
+      'with chunks and Content-Length',
+      post('0\r\n\r\n', 'Transfer-Encoding: chunked', 'Content-Length: 3'),
+      400,
+    ],
+    ['with chunks that are none', post('zz\r\nhello\r\n0\r\n\r\n', 'Transfer-Encoding: chunked'), 400],
+    ['with a chunk of negative size', post('-5\r\nhello\r\n0\r\n\r\n', 'Transfer-Encoding: chunked'), 400],
+    ['with a chunk beyond all bounds', post(`${'f'.repeat(20)}\r\n`, 'Transfer-Encoding: chunked'), 400],
+  ])('%s is answered with 4xx or closed', async (_what, bytes, status) => {
+    const { statuses, closed, received } = await exchange(appliance.port, bytes);
+    expect(statuses.every((each) => each >= 400 && each < 500)).toBe(true);
+    expect(closed).toBe(true);
+    if (status !== undefined) expect(statuses[0]).toBe(status);
+    expect(received).not.toContain('8.8.8.8');
+    if (received !== '') expect(received).toMatch(/^HTTP\/1\.1 4\d\d [^]*content-type: [^]*\r\n\r\n[^]+\n$/i);
+  });
+
+  it.each([
+    ['a method in lower case', 'get /ip HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a method that there is not', 'BREW /ip HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a method of other characters', 'G@T! /ip HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a method of a thousand characters', `${'G'.repeat(1000)} /ip HTTP/1.1\r\nHost: a\r\n\r\n`],
+    ['a method that writes', post('hello', 'Content-Length: 5')],
+    ['two lengths', post('ab', 'Content-Length: 1', 'Content-Length: 2')],
+    ['a length that never comes', post('', 'Content-Length: 1000000000')],
+    ['chunks', post('5\r\nhello\r\n0\r\n\r\n', 'Transfer-Encoding: chunked')],
+    ['Expect', post('', 'Expect: 100-continue', 'Content-Length: 5')],
+  ])('%s is answered with 405 and the connection closed', async (_what, bytes) => {
+    const { statuses, closed, received } = await exchange(appliance.port, bytes);
+    expect(statuses[0]).toBe(405);
+    expect(received).toMatch(/\r\nAllow: GET, HEAD, OPTIONS\r\n/);
+    expect(closed).toBe(true);
+  });
+});
+
+describe('a request that is odd', () => {
+  it('with an empty Host is answered', async () => {
+    expect((await exchange(appliance.port, 'GET /ip HTTP/1.1\r\nHost:\r\n\r\n')).statuses).toEqual([200]);
+  });
+
+  it('with bytes beyond ASCII in path and header lines is answered', async () => {
+    expect((await exchange(appliance.port, get('/\xe9\xff'))).statuses).toEqual([404]);
+    expect((await exchange(appliance.port, get('/ip', 'X: \xe9\xff', 'User-Agent: \xff'))).statuses).toEqual([
+      200,
+    ]);
+    const { received, statuses } = await exchange(appliance.port, get('/headers', 'X: \xe9\xff"\\'));
+    expect(statuses).toEqual([200]);
+    const body = Buffer.from(received.slice(received.indexOf('\r\n\r\n') + 4), 'latin1').toString();
+    expect(JSON.parse(body)).toHaveProperty('x');
+  });
+
+  it('with a body on GET is answered, and its body is not the next request', async () => {
+    const body = 'GET /country?ip=8.8.8.8 HTTP/1.1\r\nHost: a\r\n\r\n';
+    const { statuses, received } = await exchange(
+      appliance.port,
+      get('/ip', `Content-Length: ${body.length}`) + body + get('/ip?ip=9.9.9.9'),
+    );
+    expect(statuses).toEqual([200, 200]);
+    expect(received).not.toContain('United States');
+    expect(received).toMatch(/9\.9\.9\.9\n$/);
+  });
+
+  it('with chunks on GET is answered, and its body is not the next request', async () => {
+    const { statuses, received } = await exchange(
+      appliance.port,
+      `${get('/ip', 'Transfer-Encoding: chunked')}5\r\nhello\r\n0\r\n\r\n${get('/ip?ip=9.9.9.9')}`,
+    );
+    expect(statuses).toEqual([200, 200]);
+    expect(received).toMatch(/9\.9\.9\.9\n$/);
+  });
+
+  it('cannot claim another address by the PROXY protocol in bytes', async () => {
+    const proxied = Buffer.from('0d0a0d0a000d0a515549540a2111000c080808087f00000112340050', 'hex');
+    const { received } = await exchange(appliance.port, Buffer.concat([proxied, Buffer.from(get('/ip'))]));
+    expect(received).not.toContain('8.8.8.8');
+  });
+
+  it('in single bytes is answered as a whole one', { timeout: 20_000 }, async () => {
+    const socket = await connected();
+    const answer = collect(socket);
+    for (const byte of get('/ip?ip=9.9.9.9', 'Connection: close')) {
+      send(socket, byte);
+      await wait(1);
+    }
+    await until('the answer is there', () => answer().endsWith('9.9.9.9\n'));
+    expect(answer()).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    socket.destroy();
+  });
+});
+
+describe('connections', () => {
+  it('answer fifty requests that were sent at once in order', async () => {
+    const addresses = Array.from({ length: 50 }, (_, index) => `9.9.9.${index}`);
+    const { statuses, received } = await exchange(
+      appliance.port,
+      addresses.map((address) => get(`/ip?ip=${address}`)).join(''),
+    );
+    expect(statuses).toEqual(addresses.map(() => 200));
+    expect([...received.matchAll(/\r\n\r\n(.*)\n/g)].map(([, body]) => body)).toEqual(addresses);
+  });
+
+  it('are closed at nonsense, and what stands behind it is not answered', async () => {
+    const { statuses, closed } = await exchange(
+      appliance.port,
+      `${get('/ip')}${get('/asn?ip=8.8.8.8')}${get('/a b')}${get('/ip')}`,
+    );
+    expect(statuses.at(-1)).toBe(400);
+    expect(closed).toBe(true);
+  });
+
+  it('that close at once harm nobody', async () => {
+    for (let count = 0; count < 100; count++) {
+      const socket = await connected();
+      if (count % 3 === 1) send(socket, get('/json'));
+      if (count % 3 === 2) send(socket, get('/whoami').repeat(20));
+      if (count % 2 === 0) socket.destroy();
+      else socket.resetAndDestroy();
+    }
+  });
+
+  it(
+    'that send half a request and fall silent are closed, and hold nobody up',
+    { timeout: 40_000 },
+    async () => {
+      const beginnings = [
+        '',
+        'G',
+        'SSH-2.0-OpenSSH_9.6\r\n',
+        'GET /ip HTTP/1.1\r\nHost: a',
+        get('/ip').slice(0, -2),
+        post('he', 'Content-Length: 5'),
+      ];
+      const startedAt = performance.now();
+      const silent = await Promise.all(
+        Array.from({ length: 200 }, async (_, index) => {
+          const socket = await connected();
+          send(socket, beginnings[index % beginnings.length]!);
+          return socket;
+        }),
+      );
+      const closed = Promise.all(
+        silent.map(async (socket) => {
+          const answer = collect(socket);
+          if (!socket.closed) await once(socket, 'close');
+          expect(statusesIn(answer()).every((status) => status >= 400 && status < 500)).toBe(true);
+          return performance.now() - startedAt;
+        }),
+      );
+      for (let count = 0; count < 300; count++) {
+        const response = await fetch(`${appliance.url}/ip?ip=9.9.9.9`);
+        expect(await response.text()).toBe('9.9.9.9\n');
+      }
+      expect(Math.max(...(await closed))).toBeLessThan(25_000);
+    },
+  );
+});
+
+async function connected(): Promise<Socket> {
+  const socket = connect(appliance.port, '127.0.0.1');
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** All that a socket receives from now on. */
+function collect(socket: Socket): () => string {
+  let received = '';
+  socket.on('data', (chunk) => (received += chunk.toString('latin1')));
+  return () => received;
+}
