@@ -8,7 +8,7 @@ import { openMmdbTree } from './mmdb-tree.ts';
 import type { GeoDatabase, GeoEdition, Operator, Place } from '../ports/geo-database.ts';
 
 /** A database file that cannot be trusted; `path` names it. */
-class GeoDatabaseError extends Failure {
+export class GeoDatabaseError extends Failure {
   constructor(path: string, why: string, cause?: unknown) {
     super(`the GeoIP database ${path} cannot be used: ${why}`, {
       code: 'geoip-unreadable',

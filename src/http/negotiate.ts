@@ -12,7 +12,7 @@ const commandLineClient =
   /^(?:curl|wget|httpie|xh|fetch|fetch libfetch|libfetch|go-http-client|go|ddclient|mikrotik|aria2|lwp-request|libwww-perl|python-urllib|python-requests|python-httpx|powershell|busybox|inadyn|lftp|hurl|nushell|got|node|undici)(?:[/ (]|$)/i;
 
 /** Whether a User-Agent names a command-line client. */
-function isCommandLineClient(userAgent: string): boolean {
+export function isCommandLineClient(userAgent: string): boolean {
   return commandLineClient.test(userAgent) || / (?:Windows)?PowerShell\//i.test(userAgent);
 }
 

@@ -79,7 +79,7 @@ export const textFields: { readonly [path: string]: (record: WhoamiRecord) => st
 };
 
 /** `05 Jun 2026 13:42:02 UTC`. */
-function builtAtText(builtAt: Date): string {
+export function builtAtText(builtAt: Date): string {
   const [, day, month, year, time] = builtAt.toUTCString().split(' ');
   return `${day} ${month} ${year} ${time} UTC`;
 }

@@ -2,7 +2,6 @@ import { BlockList, isIPv4, isIPv6, SocketAddress } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  coarseText,
   decimalText,
   ipAddressFromBytes,
   networkContains,
@@ -266,13 +265,6 @@ describe('decimalText', () => {
     ['ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', '340282366920938463463374607431768211455'],
   ])('gives all digits of %s', (source, digits) => {
     expect(decimalText(parseIpAddress(source)!)).toBe(digits);
-  });
-});
-
-describe('coarseText', () => {
-  it('keeps the network and drops the host', () => {
-    expect(coarseText(parseIpAddress('203.0.113.77')!)).toBe('203.0.113.0/24');
-    expect(coarseText(parseIpAddress('2001:db8:1234:5678::9')!)).toBe('2001:db8:1234::/48');
   });
 });
 

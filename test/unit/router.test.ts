@@ -64,6 +64,7 @@ describe('the routes', () => {
       version: '0',
       portTest: false,
       hostnameOf: undefined,
+      editions: [],
       health: () => ({ draining: false, degraded: [], version: '0' }),
     });
     const all = createRouter(routes);
