@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { reasonOf } from '../core/errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import { always, headerBlock, type Answer } from './answer.ts';
+import { bodyOf } from './body.ts';
 import type { Counter } from './counts.ts';
 import { hostMatcher } from './host-name.ts';
 import { freeIt, ListenError } from './listen-error.ts';
@@ -64,16 +65,15 @@ export function startServer(options: ServerOptions): Server {
       response.close();
       return;
     }
-    // Nobody here reads a body, and the native server is lenient about where one ends: what follows it on the
-    // connection is not to be trusted (RFC 9112 §11.2), so there is no second request.
-    const mayHaveBody =
-      raw.getHeader('content-length') !== '' ||
-      raw.getHeader('transfer-encoding') !== '' ||
-      !(method === 'GET' || method === 'HEAD');
+    const body = bodyOf(raw);
+    if (body === 'unclear') {
+      response.close();
+      return;
+    }
     const route = router.find(path);
 
     const finish = (answer: Answer): void => {
-      write(response, answer, method === 'HEAD', draining || mayHaveBody);
+      write(response, answer, method === 'HEAD', draining || body === 'some');
       const seconds = (performance.now() - startedAt) / 1000;
       counter.answered(route?.path ?? 'none', answer.status, seconds);
       if (log.debugging) logRequest(method, path, answer.status, seconds, client);

@@ -236,6 +236,10 @@ describe('who the caller is', () => {
 });
 
 describe('GET /headers', () => {
+  it('takes 15 kB of cookies, as browsers send them', async () => {
+    const cookie = `a=${'x'.repeat(15_000)}`;
+    expect((await get('/headers', { cookie })).status).toBe(200);
+  });
   it('shows what came, without secrets', async () => {
     const { body } = await get('/headers', {
       cookie: 'sid=s3cr3t',
@@ -330,6 +334,35 @@ describe('methods', () => {
       expect(answer.status).toBe(405);
       expect(answer.headers.get('allow')).toBe('GET, HEAD, OPTIONS');
       expect(problemOf(answer).code).toBe('method-not-allowed');
+    },
+  );
+});
+
+describe('a request with a body', () => {
+  it('is answered, and its connection closed', async () => {
+    const answer = await rawRequest(
+      appliance.port,
+      'GET /ip HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(answer).toMatch(/\r\nConnection: close\r\n/);
+  });
+
+  it.each([
+    ['Content-Length: 0\r\nContent-Length: 44'],
+    ['Content-Length: 0\r\nTransfer-Encoding: chunked'],
+    ['Transfer-Encoding: gzip'],
+    ['Transfer-Encoding: chunked\r\nTransfer-Encoding: identity'],
+  ])(
+    'whose end is unclear (%j) is not answered, and what follows is not taken for a request',
+    async (lines) => {
+      const smuggled = 'GET /ip?ip=6.6.6.6 HTTP/1.1\r\nHost: a\r\n\r\n';
+      const answer = await rawRequest(
+        appliance.port,
+        `GET /ip HTTP/1.1\r\nHost: a\r\n${lines}\r\n\r\n${smuggled}`,
+      );
+      expect(answer).toMatch(/^$|^HTTP\/1\.1 400 /);
+      expect(answer).not.toContain('6.6.6.6');
     },
   );
 });
