@@ -32,6 +32,7 @@ export interface Server {
 }
 
 const allowedMethods = 'GET, HEAD, OPTIONS';
+const answerable = new Set(allowedMethods.split(', '));
 const optionsHead = headerBlock('text/plain', {
   ...always,
   Allow: allowedMethods,
@@ -73,7 +74,7 @@ export function startServer(options: ServerOptions): Server {
     const route = router.find(path);
 
     const finish = (answer: Answer): void => {
-      write(response, answer, method === 'HEAD', draining || body === 'some');
+      write(response, answer, method === 'HEAD', draining || body === 'some' || !answerable.has(method));
       const seconds = (performance.now() - startedAt) / 1000;
       counter.answered(route?.path ?? 'none', answer.status, seconds);
       if (log.debugging) logRequest(method, path, answer.status, seconds, client);
