@@ -1,0 +1,98 @@
+import { median } from './median.ts';
+import { cpuMicroseconds } from './process-usage.ts';
+import { load, type Load } from './wrk.ts';
+
+/** A server that takes part in a comparison; `pid` is the one process of it that answers. */
+export interface Contestant {
+  readonly name: string;
+  readonly origin: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** One loading of one server. */
+export interface Run {
+  readonly requestsPerSecond: number;
+  readonly cpuMicrosecondsPerRequest: number;
+  /** The part of the time that the server's process was on its core; 1 is all of it. */
+  readonly busy: number;
+  readonly p99Ms: number;
+  /** The server had time to spare: what was measured is the client, or the machine did something else. */
+  readonly void: boolean;
+}
+
+/** What one server did, medians over the runs that count, or over all where none does. */
+export interface Standing extends Omit<Run, 'void'> {
+  readonly name: string;
+  readonly runs: readonly Run[];
+  readonly valid: boolean;
+}
+
+export interface Contest {
+  readonly rounds: number;
+  readonly seconds: number;
+  /** What to ask in a round; the same of every contestant. */
+  load(round: number): Omit<Load, 'origin' | 'seconds'>;
+}
+
+const leastBusy = 0.95;
+const warmUpSeconds = 2;
+/** Extra rounds when runs were void. */
+const mostExtraRounds = 4;
+
+/** Loads the contestants by turns, round after round, and gives their standings in the same order. */
+export async function hold(contest: Contest, contestants: readonly Contestant[]): Promise<Standing[]> {
+  const runs = contestants.map((): Run[] => []);
+  const valid = (index: number): Run[] => runs[index]!.filter((run) => !run.void);
+  for (const contestant of contestants) await loadOne(contest, contestant, 0, warmUpSeconds);
+  for (let round = 0; round < contest.rounds + mostExtraRounds; round++) {
+    if (round >= contest.rounds && contestants.every((_, index) => valid(index).length >= contest.rounds))
+      break;
+    for (const [index, contestant] of contestants.entries()) {
+      const run = await loadOne(contest, contestant, round, contest.seconds);
+      runs[index]!.push(run);
+      process.stderr.write(`  round ${round + 1} ${runText(contestant.name, run)}\n`);
+    }
+  }
+  return contestants.map(({ name }, index) => standing(name, runs[index]!, valid(index), contest.rounds));
+}
+
+async function loadOne(
+  contest: Contest,
+  { origin, pid }: Contestant,
+  round: number,
+  seconds: number,
+): Promise<Run> {
+  const before = cpuMicroseconds(pid);
+  const result = await load({ ...contest.load(round), origin, seconds });
+  const used = cpuMicroseconds(pid) - before;
+  const busy = used / 1e6 / result.seconds;
+  return {
+    requestsPerSecond: result.requests / result.seconds,
+    cpuMicrosecondsPerRequest: used / result.requests,
+    busy,
+    p99Ms: result.p99Ms,
+    void: busy < leastBusy,
+  };
+}
+
+function standing(name: string, runs: readonly Run[], valid: readonly Run[], rounds: number): Standing {
+  const counted = valid.length > 0 ? valid : runs;
+  const of = (figure: (run: Run) => number): number => median(counted.map(figure));
+  return {
+    name,
+    runs,
+    valid: valid.length >= rounds,
+    requestsPerSecond: of((run) => run.requestsPerSecond),
+    cpuMicrosecondsPerRequest: of((run) => run.cpuMicrosecondsPerRequest),
+    busy: of((run) => run.busy),
+    p99Ms: of((run) => run.p99Ms),
+  };
+}
+
+function runText(name: string, run: Run): string {
+  const rate = Math.round(run.requestsPerSecond);
+  const cpu = run.cpuMicrosecondsPerRequest.toFixed(1);
+  const busy = `${Math.round(run.busy * 100)} % busy`;
+  return `${name}: ${rate} requests/s, ${cpu} µs of CPU each, ${busy}${run.void ? ': void' : ''}`;
+}

@@ -1,0 +1,85 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Failure } from '../../src/core/errors.ts';
+import { freePort } from '../support/free-port.ts';
+import { until } from '../support/until.ts';
+import { childrenOf, startPinned, type PinnedProcess } from './pinned-process.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** What is measured: the file that APPLIANCE_BINARY names, else the one that was built, else the sources. */
+export interface Product {
+  readonly file: string;
+  readonly arguments: readonly string[];
+  readonly packaged: boolean;
+  readonly version: string;
+}
+
+export function findProduct(): Product {
+  const built = join(root, 'dist', 'appliance');
+  const binary = process.env['APPLIANCE_BINARY'] ?? (existsSync(built) ? built : undefined);
+  const file = binary ?? process.execPath;
+  const args = binary === undefined ? [join(root, 'src', 'main.ts')] : [];
+  const version = execFileSync(file, [...args, 'version'], { encoding: 'utf8' })
+    .trim()
+    .split('\n')[0]!;
+  return { file, arguments: args, packaged: binary !== undefined, version };
+}
+
+/** A running `appliance serve` on loopback. */
+export interface RunningProduct {
+  readonly origin: string;
+  readonly pid: number;
+  /** PIDs of its workers. */
+  readonly workers: readonly number[];
+  stop(): Promise<void>;
+}
+
+export interface ServeOptions {
+  readonly workers: number | 'auto';
+  readonly core?: number;
+}
+
+/** Starts it with an empty data folder and returns when every worker answers. */
+export async function serveProduct(product: Product, options: ServeOptions): Promise<RunningProduct> {
+  const { origin, process, folder } = await launchProduct(product, options);
+  const ready = (): boolean => process.output().includes('answers on');
+  let how: number | NodeJS.Signals | undefined;
+  void process.ended.then((end) => (how = end));
+  await until('the product answers', () => {
+    if (how === undefined) return ready();
+    throw new Failure(`the product ended with ${how}:\n${process.output()}`, { code: 'bench-start' });
+  });
+  return {
+    origin,
+    pid: process.pid,
+    workers: childrenOf(process.pid),
+    async stop() {
+      await process.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts it and returns at once. `folder` is to be removed when it has ended. */
+export async function launchProduct(
+  product: Product,
+  { workers, core }: ServeOptions,
+): Promise<{ origin: string; process: PinnedProcess; folder: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'appliance-bench-'));
+  const port = await freePort();
+  const process = startPinned(product.file, [...product.arguments, 'serve'], {
+    ...(core === undefined ? {} : { core }),
+    folder,
+    environment: {
+      PATH: globalThis.process.env['PATH'],
+      HOME: globalThis.process.env['HOME'],
+      APP_HTTP_PORT: String(port),
+      APP_WORKERS: String(workers),
+      APP_DATA_DIR: join(folder, 'data'),
+    },
+  });
+  return { origin: `http://127.0.0.1:${port}`, process, folder };
+}

@@ -1,0 +1,100 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { callerCount, writeCallers } from './callers.ts';
+import { hold, type Contest, type Contestant, type Standing } from './contest.ts';
+import { atLeast, type Figure, type Findings } from './figure.ts';
+import { startNginx } from './nginx.ts';
+import { startNodeHttp } from './node-http.ts';
+import { serveProduct, type Product } from './product.ts';
+import { sampleAnswer, type SampleAnswer } from './sample-answer.ts';
+
+export interface SpeedOptions {
+  readonly product: Product;
+  readonly rounds: number;
+  readonly seconds: number;
+  /** The servers share one core, the client has another to itself. */
+  readonly serverCore: number;
+  readonly clientCore: number;
+}
+
+const path = '/whoami';
+
+/** One caller that asks again and again: what the server itself costs. */
+export function oneCaller(options: SpeedOptions): Promise<Findings> {
+  const contest = { ...options, load: () => ({ path, core: options.clientCore }) };
+  return compare(options, contest, (url) => sampleAnswer(url), { what: 'one caller', ofNginx: 0.9 });
+}
+
+/** A million callers behind a trusted proxy, no address twice in a run: every answer is looked up and made anew. */
+export async function randomCallers(options: SpeedOptions): Promise<Findings> {
+  const folder = mkdtempSync(join(tmpdir(), 'appliance-bench-callers-'));
+  const callers = join(folder, 'callers');
+  try {
+    writeCallers(callers);
+    const contest = {
+      ...options,
+      load: (round: number) => ({
+        path,
+        core: options.clientCore,
+        callers,
+        firstCaller: Math.floor(((round % options.rounds) / options.rounds) * callerCount),
+      }),
+    };
+    const some = readFileSync(callers, 'utf8').split('\n', 501).slice(0, -1);
+    const sample = (url: string): Promise<SampleAnswer> => sampleAnswer(url, some);
+    return await compare(options, contest, sample, { what: 'random callers', ofNginx: 0.5 });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function compare(
+  options: SpeedOptions,
+  contest: Contest,
+  sample: (url: string) => Promise<SampleAnswer>,
+  { what, ofNginx }: { readonly what: string; readonly ofNginx: number },
+): Promise<Findings> {
+  const { product, serverCore } = options;
+  const contestants: Contestant[] = [];
+  try {
+    const { origin, workers, stop } = await serveProduct(product, { workers: 1, core: serverCore });
+    contestants.push({ name: 'appliance', origin, pid: workers[0]!, stop });
+    const url = `${origin}${path}`;
+    contestants.push(await startNginx(await sample(url), serverCore));
+    contestants.push(await startNodeHttp(await sampleAnswer(url), serverCore));
+    const [ours, nginx, node] = (await hold(contest, contestants)) as [Standing, Standing, Standing];
+    return {
+      figures: [
+        ratio(`${what}: rate by nginx's`, ours, nginx, ofNginx),
+        ratio(`${what}: rate by Node http's`, ours, node, 1.5),
+      ],
+      details: {
+        columns: [what, 'requests/s', 'CPU µs/request', 'busy', 'p99 ms', 'runs', 'void'],
+        rows: [ours, nginx, node].map(row),
+      },
+    };
+  } finally {
+    await Promise.all(contestants.map(({ stop }) => stop()));
+  }
+}
+
+function ratio(what: string, ours: Standing, theirs: Standing, least: number): Figure {
+  const value = ours.requestsPerSecond / theirs.requestsPerSecond;
+  const byCpu = theirs.cpuMicrosecondsPerRequest / ours.cpuMicrosecondsPerRequest;
+  const measured = `${value.toFixed(2)} (by CPU per request ${byCpu.toFixed(2)})`;
+  return atLeast(what, value, least, measured, ours.valid && theirs.valid);
+}
+
+function row(standing: Standing): string[] {
+  const { name, runs } = standing;
+  return [
+    name,
+    String(Math.round(standing.requestsPerSecond)),
+    standing.cpuMicrosecondsPerRequest.toFixed(1),
+    `${Math.round(standing.busy * 100)} %`,
+    standing.p99Ms.toFixed(2),
+    String(runs.length),
+    String(runs.filter((run) => run.void).length),
+  ];
+}
