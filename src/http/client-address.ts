@@ -3,7 +3,11 @@ import { networkContains, parseIpAddress, type IpAddress, type IpNetwork } from 
 export type ClientAddressHeader = 'x-forwarded-for' | 'forwarded';
 
 /** Decides who the client is. `lines` are all values of the configured header, in the order they came. */
-export type ClientAddressRule = (peer: IpAddress, lines: readonly string[]) => IpAddress;
+export interface ClientAddressRule {
+  (peer: IpAddress, lines: readonly string[]): IpAddress;
+  /** Whether the header counts for requests of this peer. */
+  trusts(peer: IpAddress): boolean;
+}
 
 /**
  * The client is the socket's peer, or, when that is a trusted proxy, the right-most entry of the header that is
@@ -23,7 +27,7 @@ export function clientAddressRule(
   const isTrusted = (address: IpAddress) => trusted.some((network) => networkContains(network, address));
   const entryAddress = header === 'forwarded' ? forwardedFor : parseEntry;
 
-  return (peer, lines) => {
+  const rule = (peer: IpAddress, lines: readonly string[]): IpAddress => {
     if (lines.length === 0 || !isTrusted(peer)) return peer;
     let hop = peer;
     for (const entry of entriesFromTheRight(lines)) {
@@ -34,12 +38,18 @@ export function clientAddressRule(
     }
     return hop;
   };
+  return Object.assign(rule, { trusts: isTrusted });
 }
 
 /** Comma-separated entries of all lines, last first; commas in quoted strings do not part, empty entries do not count (RFC 9110 §5.6.1). */
 function* entriesFromTheRight(lines: readonly string[]): Generator<string> {
   for (let index = lines.length - 1; index >= 0; index--) {
     const line = lines[index]!;
+    if (!line.includes(',') && !line.includes('"')) {
+      const only = line.trim();
+      if (only !== '') yield only;
+      continue;
+    }
     let end = line.length;
     let quoted = false;
     for (let at = end - 1; at >= -1; at--) {

@@ -57,12 +57,14 @@ export class Request {
   /** Who is asking, by the trusted-proxy rule. */
   client(): IpAddress {
     const { clientAddress, clientAddressHeader } = this.rules;
+    const peer = peerOf(this.response);
+    if (!clientAddress.trusts(peer)) return peer;
     let lines: string[] | undefined;
     // All lines: getHeader sees the first one only, and a proxy may have added a second.
     this.request.forEach((name, value) => {
       if (name === clientAddressHeader) (lines ??= []).push(value);
     });
-    return clientAddress(peerOf(this.response), lines ?? noLines);
+    return clientAddress(peer, lines ?? noLines);
   }
 
   /** The address that is asked about: `?ip=`, else the client's. Throws Problem 400 for a value that is none. */

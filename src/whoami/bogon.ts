@@ -55,16 +55,30 @@ interface Range {
   readonly network: IpNetwork;
 }
 
-const ranges: readonly Range[] = registry.flatMap(([kind, ...networks]) =>
-  networks.map((text) => {
-    const network = parseNetwork(text);
-    if (network === undefined) throw new Error(`not a network: ${text}`);
-    return { kind, network };
-  }),
-);
+/** The ranges that an address can lie in by its first octet, in order: for most there are none to compare with. */
+const rangesByOctet: { readonly [version in 4 | 6]: readonly (readonly Range[])[] } = {
+  4: byOctet(4),
+  6: byOctet(6),
+};
+
+function byOctet(version: 4 | 6): Range[][] {
+  const octets = Array.from({ length: 256 }, (): Range[] => []);
+  for (const [kind, ...networks] of registry) {
+    for (const text of networks) {
+      const network = parseNetwork(text);
+      if (network === undefined) throw new Error(`not a network: ${text}`);
+      if (network.version !== version) continue;
+      const first = network.words[0]! >>> 24;
+      const count = 2 ** Math.max(0, 8 - network.prefixLength);
+      for (let octet = first; octet < first + count; octet++) octets[octet]!.push({ kind, network });
+    }
+  }
+  return octets;
+}
 
 /** The kind of an address that is not globally reachable; undefined for one that is. */
 export function bogonKind(address: IpAddress): BogonKind | undefined {
+  const ranges = rangesByOctet[address.version][address.words[0]! >>> 24]!;
   const kind = ranges.find(({ network }) => networkContains(network, address))?.kind;
   return kind === 'public' ? undefined : kind;
 }
