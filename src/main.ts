@@ -7,7 +7,7 @@ import { workerCommand } from './cli/worker.ts';
 import { serve, work } from './wire.ts';
 
 // What `ps` shows; the kernel keeps fifteen characters.
-process.title = process.argv[2] === 'worker' ? 'appliance: work' : 'appliance';
+process.title = process.argv[2] === 'worker' ? 'appliance-work' : 'appliance';
 
 const io: Io = {
   stdout: process.stdout,
