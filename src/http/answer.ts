@@ -8,8 +8,8 @@ export interface Answer {
   readonly body: string;
 }
 
-/** The value of `Content-Type` with further header lines behind it. */
-export type HeaderBlock = string & { readonly brand: 'HeaderBlock' };
+/** The value of `Content-Type` with further header lines behind it, as the bytes that are sent. */
+export type HeaderBlock = Uint8Array & { readonly brand: 'HeaderBlock' };
 
 /** Throws on a name or value that would break out of its line: those are mistakes of ours. */
 export function headerBlock(
@@ -21,7 +21,7 @@ export function headerBlock(
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   if (block.some((line) => /[\u0000-\u001f\u007f]/.test(line)))
     throw new Error('a header holds a control character');
-  return block.join('\r\n') as HeaderBlock;
+  return Buffer.from(block.join('\r\n'), 'latin1') as Uint8Array as HeaderBlock;
 }
 
 /** On every answer: nobody guesses a type, and the read-only API is open to pages of any origin. */

@@ -16,9 +16,12 @@ export interface Counts {
   readonly unreadableRecords: number;
 }
 
+/** Counts one answer. `seconds` runs from the head of the request to the answer's being handed on. */
+export type RouteCount = (status: number, seconds: number) => void;
+
 export interface Counter {
-  /** Counts one answer. `seconds` runs from the head of the request to the answer's being handed on. */
-  answered(route: string, status: number, seconds: number): void;
+  /** What counts the answers of one route, by the name that it has in the metrics. */
+  route(name: string): RouteCount;
   /** +1 for an opened connection, -1 for a closed one. */
   connection(change: number): void;
   connections(): number;
@@ -37,14 +40,16 @@ export function createCounter(
   let told = { lookups: 0, cacheHits: 0, unreadableRecords: 0 };
 
   return {
-    answered(route, status, seconds) {
-      let statuses = byRoute.get(route);
-      if (statuses === undefined) byRoute.set(route, (statuses = new Map<number, number>()));
-      statuses.set(status, (statuses.get(status) ?? 0) + 1);
-      let bucket = 0;
-      while (bucket < latencyBuckets.length && seconds > latencyBuckets[bucket]!) bucket++;
-      latency[bucket]!++;
-      sum += seconds;
+    route(name) {
+      const statuses = new Map<number, number>();
+      byRoute.set(name, statuses);
+      return (status, seconds) => {
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        let bucket = 0;
+        while (bucket < latencyBuckets.length && seconds > latencyBuckets[bucket]!) bucket++;
+        latency[bucket]!++;
+        sum += seconds;
+      };
     },
     connection(change) {
       connections += change;
@@ -54,8 +59,8 @@ export function createCounter(
       const requests: { [routeAndStatus: string]: number } = {};
       for (const [route, statuses] of byRoute) {
         for (const [status, count] of statuses) requests[`${route} ${status}`] = count;
+        statuses.clear();
       }
-      byRoute.clear();
       const now = totals();
       const counts = {
         requests,

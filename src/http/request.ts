@@ -1,8 +1,8 @@
-import { ipAddressFromBytes, parseIpAddress, type IpAddress } from '../core/ip-address.ts';
+import { parseIpAddress, type IpAddress } from '../core/ip-address.ts';
 import type { WhoamiRecord } from '../whoami/record.ts';
 import type { Lookup, Remembered } from '../whoami/lookup.ts';
 import type { ClientAddressHeader, ClientAddressRule } from './client-address.ts';
-import type { HttpRequest, HttpResponse } from './native.ts';
+import type { HttpRequest } from './native.ts';
 import { negotiate, type Representation } from './negotiate.ts';
 import { Problem } from './problem.ts';
 
@@ -13,22 +13,29 @@ export interface RequestRules {
   readonly lookup: Lookup;
 }
 
-const noLines: readonly string[] = [];
-
 /**
  * One request, read as far as a route asks. The native objects behind it die when the handler returns: a route
  * that waits for something reads what it needs before.
  */
 export class Request {
   readonly path: string;
+  /** The address at the other end of the socket, whoever it speaks for. */
+  readonly peer: IpAddress;
   private readonly request: HttpRequest;
-  private readonly response: HttpResponse;
+  private readonly forwarded: readonly string[];
   private readonly rules: RequestRules;
 
-  constructor(path: string, request: HttpRequest, response: HttpResponse, rules: RequestRules) {
+  constructor(
+    path: string,
+    request: HttpRequest,
+    peer: IpAddress,
+    forwarded: readonly string[],
+    rules: RequestRules,
+  ) {
     this.path = path;
     this.request = request;
-    this.response = response;
+    this.peer = peer;
+    this.forwarded = forwarded;
     this.rules = rules;
   }
 
@@ -44,27 +51,14 @@ export class Request {
     return lines;
   }
 
-  /** The address at the other end of the socket, whoever it speaks for. */
-  peer(): IpAddress {
-    return peerOf(this.response);
-  }
-
   peerIsLoopback(): boolean {
-    const { text } = this.peer();
+    const { text } = this.peer;
     return text === '::1' || text.startsWith('127.');
   }
 
   /** Who is asking, by the trusted-proxy rule. */
   client(): IpAddress {
-    const { clientAddress, clientAddressHeader } = this.rules;
-    const peer = peerOf(this.response);
-    if (!clientAddress.trusts(peer)) return peer;
-    let lines: string[] | undefined;
-    // All lines: getHeader sees the first one only, and a proxy may have added a second.
-    this.request.forEach((name, value) => {
-      if (name === clientAddressHeader) (lines ??= []).push(value);
-    });
-    return clientAddress(peer, lines ?? noLines);
+    return this.rules.clientAddress(this.peer, this.forwarded);
   }
 
   /** The address that is asked about: `?ip=`, else the client's. Throws Problem 400 for a value that is none. */
@@ -86,18 +80,6 @@ export class Request {
   wants(): Representation | undefined {
     return negotiate(this.header('accept'), this.header('user-agent'));
   }
-}
-
-/** Most callers of a keep-alive connection, and all behind a proxy, come from the peer of the request before. */
-let lastIpv4: IpAddress | undefined;
-
-function peerOf(response: HttpResponse): IpAddress {
-  const bytes = response.getRemoteAddress();
-  if (bytes.byteLength !== 4) return ipAddressFromBytes(bytes);
-  if (lastIpv4 === undefined || lastIpv4.words[0] !== new DataView(bytes).getUint32(0)) {
-    lastIpv4 = ipAddressFromBytes(bytes);
-  }
-  return lastIpv4;
 }
 
 function askedAddress(query: string): IpAddress | undefined {

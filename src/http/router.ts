@@ -9,6 +9,7 @@ export interface Route {
 }
 
 export interface Router {
+  readonly routes: readonly Route[];
   /** The route of a path; a trailing slash makes no difference. Undefined where there is none. */
   find(path: string): Route | undefined;
 }
@@ -25,6 +26,7 @@ export function createRouter(routes: readonly Route[]): Router {
         path.length > prefix.length && path.startsWith(prefix) && !path.includes('/', prefix.length),
     )?.route;
   return {
+    routes,
     find: (path) =>
       find(path) ?? (path.length > 2 && path.endsWith('/') ? find(path.slice(0, -1)) : undefined),
   };

@@ -1,12 +1,14 @@
 import { STATUS_CODES } from 'node:http';
 import { reasonOf } from '../core/errors.ts';
+import type { IpAddress } from '../core/ip-address.ts';
 import type { Logger } from '../ports/logger.ts';
 import { always, headerBlock, type Answer } from './answer.ts';
-import { bodyOf } from './body.ts';
-import type { Counter } from './counts.ts';
+import type { Counter, RouteCount } from './counts.ts';
+import { readHead } from './head.ts';
 import { hostMatcher } from './host-name.ts';
 import { freeIt, ListenError } from './listen-error.ts';
 import { loadNative, type HttpRequest, type HttpResponse, type ListenSocket } from './native.ts';
+import { createPeers } from './peers.ts';
 import { Problem, problemAnswer } from './problem.ts';
 import { Request, type RequestRules } from './request.ts';
 import type { Route, Router } from './router.ts';
@@ -31,6 +33,25 @@ export interface Server {
   readonly draining: boolean;
 }
 
+interface CountedRoute {
+  /** None for paths where there is nothing. */
+  readonly route: Route | undefined;
+  readonly count: RouteCount;
+}
+
+/** A request on its way to its answer. */
+interface Exchange {
+  readonly response: HttpResponse;
+  readonly method: string;
+  readonly path: string;
+  readonly count: RouteCount;
+  readonly startedAt: number;
+  /** Whether the connection ends with this answer. */
+  readonly last: boolean;
+  /** Only where it is logged. */
+  readonly client: IpAddress | undefined;
+}
+
 const allowedMethods = 'GET, HEAD, OPTIONS';
 const answerable = new Set(allowedMethods.split(', '));
 const optionsHead = headerBlock('text/plain', {
@@ -53,41 +74,55 @@ const statusLines = new Map(
 export function startServer(options: ServerOptions): Server {
   const { host, port, ourNames, rules, router, counter, log } = options;
   const native = loadNative();
-  const isOurs = hostMatcher(ourNames);
+  const isOurs = ourNames.length === 0 ? undefined : hostMatcher(ourNames);
+  const peers = createPeers();
+  const { debugging } = log;
   let draining = false;
   let drained: (() => void) | undefined;
 
-  const serve = (response: HttpResponse, raw: HttpRequest): void => {
+  const serve = (
+    response: HttpResponse,
+    raw: HttpRequest,
+    method: string,
+    path: string,
+    route: CountedRoute,
+  ): void => {
     const startedAt = performance.now();
-    const path = raw.getUrl();
-    const method = raw.getCaseSensitiveMethod();
-    const request = new Request(path, raw, response, rules);
-    if (!isOurs(raw.getHeader('host')) && !isOwnHealthCheck(request)) {
+    const peer = peers.of(response);
+    const head = readHead(raw, rules.clientAddress.trusts(peer) ? rules.clientAddressHeader : undefined);
+    const request = new Request(path, raw, peer, head.forwarded, rules);
+    if (isOurs?.(raw.getHeader('host')) === false && !isOwnHealthCheck(request)) {
       response.close();
       return;
     }
-    const body = bodyOf(raw);
-    if (body === 'unclear') {
+    if (head.body === 'unclear') {
       response.close();
       return;
     }
-    const route = router.find(path);
-
-    const finish = (answer: Answer): void => {
-      write(response, answer, method === 'HEAD', draining || body === 'some' || !answerable.has(method));
-      const seconds = (performance.now() - startedAt) / 1000;
-      counter.answered(route?.path ?? 'none', answer.status, seconds);
-      if (log.debugging) logRequest(method, path, answer.status, seconds, client);
+    const exchange: Exchange = {
+      response,
+      method,
+      path,
+      count: route.count,
+      startedAt,
+      last: head.body === 'some' || !answerable.has(method),
+      client: debugging ? request.client() : undefined,
     };
-    const client = log.debugging ? request.client() : undefined;
-
     try {
-      const answer = answerTo(method, route, request);
-      if (answer instanceof Promise) later(response, request, answer, finish);
-      else finish(answer);
+      const answer = answerTo(method, route.route, request);
+      if (answer instanceof Promise) later(exchange, request, answer);
+      else finish(exchange, answer);
     } catch (error) {
-      finish(answerToFailure(error, request.wants()));
+      finish(exchange, answerToFailure(error, request.wants()));
     }
+  };
+
+  const finish = (exchange: Exchange, answer: Answer): void => {
+    const { response, method, path, count, startedAt, client } = exchange;
+    write(response, answer, method === 'HEAD', draining || exchange.last);
+    const seconds = (performance.now() - startedAt) / 1000;
+    count(answer.status, seconds);
+    if (client !== undefined) logRequest(method, path, answer.status, seconds, client);
   };
 
   const answerToFailure = (error: unknown, wanted: ReturnType<Request['wants']>): Answer => {
@@ -100,21 +135,16 @@ export function startServer(options: ServerOptions): Server {
   };
 
   /** A route that waits: the caller may leave meanwhile, and the answer has to be corked by hand. */
-  const later = (
-    response: HttpResponse,
-    request: Request,
-    answer: Promise<Answer>,
-    finish: (answer: Answer) => void,
-  ): void => {
+  const later = (exchange: Exchange, request: Request, answer: Promise<Answer>): void => {
     const wanted = request.wants();
     let gone = false;
-    response.onAborted(() => {
+    exchange.response.onAborted(() => {
       gone = true;
     });
     void answer
       .catch((error: unknown) => answerToFailure(error, wanted))
       .then((settled) => {
-        if (!gone) response.cork(() => finish(settled));
+        if (!gone) exchange.response.cork(() => finish(exchange, settled));
       });
   };
 
@@ -123,18 +153,29 @@ export function startServer(options: ServerOptions): Server {
     path: string,
     status: number,
     seconds: number,
-    client: ReturnType<Request['client']> | undefined,
+    client: IpAddress,
   ): void => {
-    log.debug(
-      { method, path, status, ms: Math.round(seconds * 1e6) / 1000, client: client?.text },
-      'request',
-    );
+    log.debug({ method, path, status, ms: Math.round(seconds * 1e6) / 1000, client: client.text }, 'request');
   };
 
   const app = native.App();
-  app.any('/*', serve);
-  app.filter((_response, change) => {
-    counter.connection(change < 0 ? -1 : 1);
+  const counted = new Map<Route | undefined, CountedRoute>();
+  for (const route of [undefined, ...router.routes]) {
+    counted.set(route, { route, count: counter.route(route?.path ?? 'none') });
+  }
+  // The native server finds a fixed path by itself, and then neither path nor method has to be asked of it.
+  for (const route of router.routes.filter(({ path }) => !path.includes(':'))) {
+    const found = counted.get(route)!;
+    app.get(route.path, (response, raw) => serve(response, raw, 'GET', route.path, found));
+  }
+  app.any('/*', (response, raw) => {
+    const path = raw.getUrl();
+    serve(response, raw, raw.getCaseSensitiveMethod(), path, counted.get(router.find(path))!);
+  });
+  app.filter((response, change) => {
+    const opened = change > 0;
+    counter.connection(opened ? 1 : -1);
+    peers.connection(response, opened);
     if (drained !== undefined && counter.connections() === 0) drained();
   });
   let listening: ListenSocket | false = false;
@@ -177,9 +218,11 @@ function isOwnHealthCheck(request: Request): boolean {
   return request.path.startsWith('/health/') && request.peerIsLoopback();
 }
 
+const contentType = Buffer.from('Content-Type');
+
 function write(response: HttpResponse, answer: Answer, headOnly: boolean, close: boolean): void {
   if (answer.status !== 200) response.writeStatus(statusLines.get(answer.status) ?? String(answer.status));
-  response.writeHeader('Content-Type', answer.head);
+  response.writeHeader(contentType, answer.head);
   if (headOnly) response.endWithoutBody(Buffer.byteLength(answer.body), close);
   else if (answer.status === 204) response.endWithoutBody(undefined, close);
   else response.end(answer.body, close);
