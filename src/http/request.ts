@@ -1,9 +1,10 @@
-import { ipAddressFromBytes, parseIpAddress, type IpAddress } from '../core/ip-address.ts';
+import { parseIpAddress, type IpAddress } from '../core/ip-address.ts';
 import type { WhoamiRecord } from '../whoami/record.ts';
 import type { Lookup, Remembered } from '../whoami/lookup.ts';
 import type { ClientAddressHeader, ClientAddressRule } from './client-address.ts';
 import type { HttpRequest, HttpResponse } from './native.ts';
 import { negotiate, type Representation } from './negotiate.ts';
+import type { Peers } from './peers.ts';
 import { Problem } from './problem.ts';
 
 /** What every request of one server is read with. */
@@ -24,12 +25,14 @@ export class Request {
   private readonly request: HttpRequest;
   private readonly response: HttpResponse;
   private readonly rules: RequestRules;
+  private readonly peers: Peers;
 
-  constructor(path: string, request: HttpRequest, response: HttpResponse, rules: RequestRules) {
+  constructor(path: string, request: HttpRequest, response: HttpResponse, rules: RequestRules, peers: Peers) {
     this.path = path;
     this.request = request;
     this.response = response;
     this.rules = rules;
+    this.peers = peers;
   }
 
   /** The first line of that name, or the empty text. */
@@ -46,7 +49,7 @@ export class Request {
 
   /** The address at the other end of the socket, whoever it speaks for. */
   peer(): IpAddress {
-    return peerOf(this.response);
+    return this.peers.of(this.response);
   }
 
   peerIsLoopback(): boolean {
@@ -57,7 +60,7 @@ export class Request {
   /** Who is asking, by the trusted-proxy rule. */
   client(): IpAddress {
     const { clientAddress, clientAddressHeader } = this.rules;
-    const peer = peerOf(this.response);
+    const peer = this.peer();
     if (!clientAddress.trusts(peer)) return peer;
     let lines: string[] | undefined;
     // All lines: getHeader sees the first one only, and a proxy may have added a second.
@@ -86,18 +89,6 @@ export class Request {
   wants(): Representation | undefined {
     return negotiate(this.header('accept'), this.header('user-agent'));
   }
-}
-
-/** Most callers of a keep-alive connection, and all behind a proxy, come from the peer of the request before. */
-let lastIpv4: IpAddress | undefined;
-
-function peerOf(response: HttpResponse): IpAddress {
-  const bytes = response.getRemoteAddress();
-  if (bytes.byteLength !== 4) return ipAddressFromBytes(bytes);
-  if (lastIpv4 === undefined || lastIpv4.words[0] !== new DataView(bytes).getUint32(0)) {
-    lastIpv4 = ipAddressFromBytes(bytes);
-  }
-  return lastIpv4;
 }
 
 function askedAddress(query: string): IpAddress | undefined {

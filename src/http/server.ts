@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { reasonOf } from '../core/errors.ts';
+import type { IpAddress } from '../core/ip-address.ts';
 import type { Logger } from '../ports/logger.ts';
 import { always, headerBlock, type Answer } from './answer.ts';
 import { bodyOf } from './body.ts';
@@ -7,6 +8,7 @@ import type { Counter } from './counts.ts';
 import { hostMatcher } from './host-name.ts';
 import { freeIt, ListenError } from './listen-error.ts';
 import { loadNative, type HttpRequest, type HttpResponse, type ListenSocket } from './native.ts';
+import { createPeers } from './peers.ts';
 import { Problem, problemAnswer } from './problem.ts';
 import { Request, type RequestRules } from './request.ts';
 import type { Route, Router } from './router.ts';
@@ -53,7 +55,8 @@ const statusLines = new Map(
 export function startServer(options: ServerOptions): Server {
   const { host, port, ourNames, rules, router, counter, log } = options;
   const native = loadNative();
-  const isOurs = hostMatcher(ourNames);
+  const isOurs = ourNames.length === 0 ? undefined : hostMatcher(ourNames);
+  const peers = createPeers();
   let draining = false;
   let drained: (() => void) | undefined;
 
@@ -61,8 +64,8 @@ export function startServer(options: ServerOptions): Server {
     const startedAt = performance.now();
     const path = raw.getUrl();
     const method = raw.getCaseSensitiveMethod();
-    const request = new Request(path, raw, response, rules);
-    if (!isOurs(raw.getHeader('host')) && !isOwnHealthCheck(request)) {
+    const request = new Request(path, raw, response, rules, peers);
+    if (isOurs?.(raw.getHeader('host')) === false && !isOwnHealthCheck(request)) {
       response.close();
       return;
     }
@@ -77,7 +80,7 @@ export function startServer(options: ServerOptions): Server {
       write(response, answer, method === 'HEAD', draining || body === 'some' || !answerable.has(method));
       const seconds = (performance.now() - startedAt) / 1000;
       counter.answered(route?.path ?? 'none', answer.status, seconds);
-      if (log.debugging) logRequest(method, path, answer.status, seconds, client);
+      if (client !== undefined) logRequest(method, path, answer.status, seconds, client);
     };
     const client = log.debugging ? request.client() : undefined;
 
@@ -123,18 +126,17 @@ export function startServer(options: ServerOptions): Server {
     path: string,
     status: number,
     seconds: number,
-    client: ReturnType<Request['client']> | undefined,
+    client: IpAddress,
   ): void => {
-    log.debug(
-      { method, path, status, ms: Math.round(seconds * 1e6) / 1000, client: client?.text },
-      'request',
-    );
+    log.debug({ method, path, status, ms: Math.round(seconds * 1e6) / 1000, client: client.text }, 'request');
   };
 
   const app = native.App();
   app.any('/*', serve);
-  app.filter((_response, change) => {
-    counter.connection(change < 0 ? -1 : 1);
+  app.filter((response, change) => {
+    const opened = change > 0;
+    counter.connection(opened ? 1 : -1);
+    peers.connection(response, opened);
     if (drained !== undefined && counter.connections() === 0) drained();
   });
   let listening: ListenSocket | false = false;
