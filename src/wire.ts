@@ -62,8 +62,14 @@ export function work(): Promise<void> {
 /**
  * Under random callers a worker held about 150 MB of its own without these, 40 to 60 with them, at the same CPU
  * time a request. The second is a hard limit: a worker that leaks ends and is replaced before the host suffers.
+ * Without the third, the engine concludes from the first ten thousand callers, who are remembered, that what is made
+ * for a caller lives long, and makes it where the garbage collector seldom looks: 1.5 µs more for each stranger.
  */
-const workerFlags = ['--max-semi-space-size=4', '--max-old-space-size=128'];
+const workerFlags = [
+  '--max-semi-space-size=4',
+  '--max-old-space-size=128',
+  '--no-allocation-site-pretenuring',
+];
 
 /** For all header lines of a request; what nginx allows for one of them. */
 const maxHeaderBytes = 16 * 1024;

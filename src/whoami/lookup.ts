@@ -17,43 +17,60 @@ export interface Lookup {
 }
 
 /**
- * Looks addresses up and remembers at most `maxRemembered` of them, by their canonical text, which no two
- * addresses of any family share. Two halves: what was not asked for while the young half filled is forgotten
- * with the old one. That is nearly as good as least-recently-used at a fraction of its cost.
+ * Looks addresses up and remembers at most `maxRemembered` of them. Each has one place, by a hash of its bits, and
+ * is known there by its canonical text, which no two addresses of any family share. A place that is taken goes to
+ * another address when that asks twice in a row, or when many others asked since its holder did: a crowd of strangers
+ * drives out nobody who keeps coming back, and what is made for each of them dies young, which saves most of what
+ * remembering them all would cost.
  */
 export function createLookup(geo: GeoDatabase, maxRemembered = 10_000): Lookup {
-  const half = Math.floor(maxRemembered / 2);
   const whoamiJson = whoamiFormatter();
   const counts = { lookups: 0, cacheHits: 0 };
-  let young = new Map<string, Remembered>();
-  let old = new Map<string, Remembered>();
+  const places = new Array<Remembered | undefined>(maxRemembered).fill(undefined);
+  // Who has a place and who was turned away last: side by side, so that a stranger touches little memory.
+  const holders = new Int32Array(maxRemembered);
+  const turnedAway = new Int32Array(maxRemembered);
+  const turns = new Uint8Array(maxRemembered);
 
-  const remember = (key: string, entry: Remembered): Remembered => {
-    if (young.size >= half) {
-      old = young;
-      young = new Map();
-    }
-    young.set(key, entry);
-    return entry;
+  const make = (address: IpAddress): Remembered => {
+    const record = recordOf(address, geo);
+    return { record, whoamiBody: whoamiJson(record) };
   };
 
   const lookup = (address: IpAddress): Remembered => {
     counts.lookups++;
-    const key = address.text;
-    const fresh = young.get(key);
-    if (fresh !== undefined) {
-      counts.cacheHits++;
-      return fresh;
+    const hash = hashOf(address);
+    const place = (hash >>> 0) % maxRemembered;
+    if (holders[place] === hash) {
+      const held = places[place];
+      if (held?.record.address.text === address.text) {
+        counts.cacheHits++;
+        turns[place] = 0;
+        return held;
+      }
     }
-    const stale = old.get(key);
-    if (stale !== undefined) {
-      counts.cacheHits++;
-      return remember(key, stale);
+    if (turnedAway[place] !== hash && turns[place]! < patience && places[place] !== undefined) {
+      turnedAway[place] = hash;
+      turns[place]!++;
+      return make(address);
     }
-    const record = recordOf({ ...address, text: ownText(key) }, geo);
-    return remember(record.address.text, { record, whoamiBody: whoamiJson(record) });
+    holders[place] = hash;
+    turns[place] = 0;
+    return (places[place] = make({ ...address, text: ownText(address.text) }));
   };
   return Object.assign(lookup, { counts });
+}
+
+/** So many others may ask before a holder that is silent has to go. */
+const patience = 32;
+
+function hashOf({ version, words }: IpAddress): number {
+  let hash: number = version;
+  for (const word of words) {
+    hash = Math.imul(hash ^ word, 0x9e37_79b1);
+    hash ^= hash >>> 15;
+  }
+  return hash;
 }
 
 /** Text that was cut out of a longer one keeps all of that in memory: for an address, a whole header line. */

@@ -91,22 +91,43 @@ describe('a look-up', () => {
     expect(geo.asked).toEqual([]);
   });
 
-  it('remembers ten thousand addresses at most, and at least half as many of the last', () => {
+  it('remembers ten thousand addresses at most, and most of as many that keep asking', () => {
+    const lookup = createLookup(geoDatabase());
+    const hitsOf = (from: number, to: number): number => {
+      const before = lookup.counts.cacheHits;
+      for (let number = from; number < to; number++) lookup(numbered(number));
+      return lookup.counts.cacheHits - before;
+    };
+    for (let round = 0; round < 3; round++) hitsOf(0, 35_000);
+    expect(hitsOf(0, 35_000)).toBeLessThanOrEqual(10_000);
+    for (let round = 0; round < 40; round++) hitsOf(50_000, 60_000);
+    expect(hitsOf(50_000, 60_000)).toBeGreaterThan(5000);
+    expect(hitsOf(50_000, 60_000)).toBeLessThanOrEqual(10_000);
+  });
+
+  it('keeps those that come back while a crowd of strangers asks once each', () => {
     const geo = geoDatabase();
     const lookup = createLookup(geo);
-    const many = 35_000;
-    for (let number = 0; number < many; number++) lookup(numbered(number));
-    expect(geo.asked.length).toBe(many);
-    // From the last to the first: those that are remembered come first, and asking does not push them out.
-    let hits = 0;
-    for (let number = many - 1; number >= 0; number--) {
-      const before = geo.asked.length;
-      lookup(numbered(number));
-      if (geo.asked.length > before) break;
-      hits++;
-    }
-    expect(hits).toBeGreaterThanOrEqual(5000);
-    expect(hits).toBeLessThanOrEqual(10_000);
+    const regulars = Array.from({ length: 1000 }, (_, number) => numbered(number));
+    for (let round = 0; round < 2; round++) for (const regular of regulars) lookup(regular);
+    for (let number = 100_000; number < 200_000; number++) lookup(numbered(number));
+    const before = lookup.counts.cacheHits;
+    for (const regular of regulars) lookup(regular);
+    expect(lookup.counts.cacheHits - before).toBeGreaterThan(800);
+  });
+
+  it('gives the place of one that no longer asks to one of several that do', () => {
+    const lookup = createLookup(geoDatabase(), 1);
+    lookup(ip('9.9.9.9'));
+    for (let round = 0; round < 20; round++) for (const text of ['8.8.8.8', '1.1.1.1']) lookup(ip(text));
+    expect(lookup.counts.cacheHits).toBeGreaterThan(0);
+  });
+
+  it('gives a taken place to an address that asks twice', () => {
+    const geo = geoDatabase();
+    const lookup = createLookup(geo, 1);
+    for (const text of ['9.9.9.9', '8.8.8.8', '8.8.8.8', '8.8.8.8', '9.9.9.9']) lookup(ip(text));
+    expect(geo.asked).toEqual(['9.9.9.9', '8.8.8.8', '8.8.8.8', '9.9.9.9']);
   });
 
   it('keeps nothing of the header lines that the addresses were cut out of', () => {
@@ -130,10 +151,11 @@ describe('a look-up', () => {
     const geo = geoDatabase();
     const lookup = createLookup(geo, bound);
     for (let round = 0; round < 3; round++) {
+      const before = geo.asked.length;
       for (let number = 0; number < 30; number++)
         expect(lookup(numbered(number)).record.address).toEqual(numbered(number));
+      expect(geo.asked.length - before).toBeGreaterThanOrEqual(30 - bound);
     }
-    expect(geo.asked.length).toBe(90);
   });
 
   it('keeps an address that is asked for all the time while others come and go', () => {
