@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import type { Command, Io } from './cli/command.ts';
 import { configCheck, configShow } from './cli/config.ts';
 import { runCommandLine } from './cli/run.ts';
@@ -6,8 +7,7 @@ import { versionCommand } from './cli/version.ts';
 import { workerCommand } from './cli/worker.ts';
 import { serve, work } from './wire.ts';
 
-// What `ps` shows; the kernel keeps fifteen characters.
-process.title = process.argv[2] === 'worker' ? 'appliance-work' : 'appliance';
+nameProcess(process.argv[2] === 'worker' ? 'appliance-work' : 'appliance');
 
 const io: Io = {
   stdout: process.stdout,
@@ -30,3 +30,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 // no `await` here: the packaged binary is one CommonJS file
 void runCommandLine(process.argv.slice(2), commands, io).then((exitCode) => process.exit(exitCode));
+
+/** What `ps` and `top` show, fifteen characters at most. `process.title` would overwrite the arguments as well. */
+function nameProcess(name: string): void {
+  try {
+    writeFileSync('/proc/self/comm', name);
+  } catch {
+    // without /proc it keeps the name of Node's thread
+  }
+}
