@@ -1,5 +1,6 @@
 import { median } from './median.ts';
 import { cpuMicroseconds } from './process-usage.ts';
+import { quiet } from './quiet.ts';
 import { load, type Load } from './wrk.ts';
 
 /** A server that takes part in a comparison; `pid` is the one process of it that answers. */
@@ -38,7 +39,7 @@ export interface Contest {
 const leastBusy = 0.95;
 const warmUpSeconds = 2;
 /** Extra rounds when runs were void. */
-const mostExtraRounds = 4;
+const mostExtraRounds = 6;
 
 /** Loads the contestants by turns, round after round, and gives their standings in the same order. */
 export async function hold(contest: Contest, contestants: readonly Contestant[]): Promise<Standing[]> {
@@ -63,6 +64,7 @@ async function loadOne(
   round: number,
   seconds: number,
 ): Promise<Run> {
+  await quiet();
   const before = cpuMicroseconds(pid);
   const result = await load({ ...contest.load(round), origin, seconds });
   const used = cpuMicroseconds(pid) - before;

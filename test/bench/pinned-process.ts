@@ -23,19 +23,15 @@ export interface PinnedOptions {
 
 const running = new Set<ChildProcess>();
 
-/**
- * Starts a program. Root's children go first on their core, so that whatever else the machine does spoils fewer
- * runs; that is the same for every server that is compared.
- */
+/** Starts a program. It ends with this process at the latest, if that calls `endAll`. */
 export function startPinned(
   file: string,
   args: readonly string[],
   options: PinnedOptions = {},
 ): PinnedProcess {
   const { core, folder, environment } = options;
-  const nice = process.getuid?.() === 0 ? ['nice', '-n', '-20'] : [];
   const pin = core === undefined ? [] : ['taskset', '-c', String(core)];
-  const [first, ...rest] = [...nice, ...pin, file, ...args];
+  const [first, ...rest] = [...pin, file, ...args];
   const child = spawn(first!, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(folder === undefined ? {} : { cwd: folder }),

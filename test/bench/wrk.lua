@@ -6,9 +6,10 @@ if callers then
   local prepared, at = {}, 0
 
   function init()
+    wrk.headers["X-Forwarded-For"] = "@"
+    local head, tail = wrk.format():match("^(.*)@(.*)$")
     for address in io.lines(callers) do
-      wrk.headers["X-Forwarded-For"] = address
-      prepared[#prepared + 1] = wrk.format()
+      prepared[#prepared + 1] = head .. address .. tail
     end
     at = tonumber(os.getenv("BENCH_FIRST_CALLER")) % #prepared
     collectgarbage()
