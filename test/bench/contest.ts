@@ -22,10 +22,14 @@ export interface Run {
   readonly void: boolean;
 }
 
-/** What one server did, medians over the runs that count, or over all where none does. */
+/**
+ * What one server did: medians over the rounds in which no server's run was void, so that all are judged by the same
+ * minutes; over all rounds where there are none.
+ */
 export interface Standing extends Omit<Run, 'void'> {
   readonly name: string;
   readonly runs: readonly Run[];
+  /** Whether enough rounds count. */
   readonly valid: boolean;
 }
 
@@ -38,24 +42,39 @@ export interface Contest {
 
 const leastBusy = 0.95;
 const warmUpSeconds = 2;
-/** Extra rounds when runs were void. */
-const mostExtraRounds = 6;
+/** For extra rounds where runs were void. */
+const mostExtraMs = 120_000;
 
 /** Loads the contestants by turns, round after round, and gives their standings in the same order. */
 export async function hold(contest: Contest, contestants: readonly Contestant[]): Promise<Standing[]> {
-  const runs = contestants.map((): Run[] => []);
-  const valid = (index: number): Run[] => runs[index]!.filter((run) => !run.void);
   for (const contestant of contestants) await loadOne(contest, contestant, 0, warmUpSeconds);
-  for (let round = 0; round < contest.rounds + mostExtraRounds; round++) {
-    if (round >= contest.rounds && contestants.every((_, index) => valid(index).length >= contest.rounds))
-      break;
-    for (const [index, contestant] of contestants.entries()) {
-      const run = await loadOne(contest, contestant, round, contest.seconds);
-      runs[index]!.push(run);
-      process.stderr.write(`  round ${round + 1} ${runText(contestant.name, run)}\n`);
+  const rounds: Run[][] = [];
+  const counted = (): Run[][] => rounds.filter((runs) => !runs.some((run) => run.void));
+  let giveUpAt = Infinity;
+  while (counted().length < contest.rounds && performance.now() < giveUpAt) {
+    const runs: Run[] = [];
+    for (const contestant of contestants) {
+      const run = await loadOne(contest, contestant, rounds.length, contest.seconds);
+      runs.push(run);
+      process.stderr.write(`  round ${rounds.length + 1} ${runText(contestant.name, run)}\n`);
     }
+    rounds.push(runs);
+    if (rounds.length === contest.rounds) giveUpAt = performance.now() + mostExtraMs;
   }
-  return contestants.map(({ name }, index) => standing(name, runs[index]!, valid(index), contest.rounds));
+  const valid = counted().length >= contest.rounds;
+  const basis = counted().length > 0 ? counted() : rounds;
+  return contestants.map(({ name }, index) => {
+    const of = (figure: (run: Run) => number): number => median(basis.map((runs) => figure(runs[index]!)));
+    return {
+      name,
+      runs: rounds.map((runs) => runs[index]!),
+      valid,
+      requestsPerSecond: of((run) => run.requestsPerSecond),
+      cpuMicrosecondsPerRequest: of((run) => run.cpuMicrosecondsPerRequest),
+      busy: of((run) => run.busy),
+      p99Ms: of((run) => run.p99Ms),
+    };
+  });
 }
 
 async function loadOne(
@@ -75,20 +94,6 @@ async function loadOne(
     busy,
     p99Ms: result.p99Ms,
     void: busy < leastBusy,
-  };
-}
-
-function standing(name: string, runs: readonly Run[], valid: readonly Run[], rounds: number): Standing {
-  const counted = valid.length > 0 ? valid : runs;
-  const of = (figure: (run: Run) => number): number => median(counted.map(figure));
-  return {
-    name,
-    runs,
-    valid: valid.length >= rounds,
-    requestsPerSecond: of((run) => run.requestsPerSecond),
-    cpuMicrosecondsPerRequest: of((run) => run.cpuMicrosecondsPerRequest),
-    busy: of((run) => run.busy),
-    p99Ms: of((run) => run.p99Ms),
   };
 }
 

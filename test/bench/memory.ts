@@ -1,10 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeCallers } from './callers.ts';
 import { atMost, type Findings } from './figure.ts';
 import { memoryOf, type Memory } from './process-usage.ts';
 import { serveProduct, type Product } from './product.ts';
+import { scratchFolder } from './scratch.ts';
 import { load } from './wrk.ts';
 
 const manyWorkers = 3;
@@ -16,29 +15,24 @@ interface Measured {
 
 /** What the processes hold after both kinds of load, shared pages in proportion (PSS). */
 export async function memory(product: Product, seconds: number): Promise<Findings> {
-  const folder = mkdtempSync(join(tmpdir(), 'appliance-bench-callers-'));
-  const callers = join(folder, 'callers');
-  try {
-    writeCallers(callers);
-    const one = await measure(product, 1, callers, seconds);
-    const many = await measure(product, manyWorkers, callers, seconds);
-    const further = (total(many) - total(one)) / (manyWorkers - 1);
-    return {
-      figures: [
-        atMost('memory after load: supervisor and one worker', total(one) / 1e6, 170, 'MB'),
-        atMost('memory after load: each further worker', further / 1e6, 60, 'MB'),
-      ],
-      details: {
-        columns: ['memory after load', 'PSS MB', 'of it in no file'],
-        rows: [...rows('of 1', one), ...rows(`of ${manyWorkers}`, many)],
-      },
-      notes: product.packaged
-        ? []
-        : ['The sources were measured: PSS leaves out what other processes share of the same `node`.'],
-    };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const callers = join(scratchFolder(), 'callers');
+  writeCallers(callers);
+  const one = await measure(product, 1, callers, seconds);
+  const many = await measure(product, manyWorkers, callers, seconds);
+  const further = (total(many) - total(one)) / (manyWorkers - 1);
+  return {
+    figures: [
+      atMost('memory after load: supervisor and one worker', total(one) / 1e6, 170, 'MB'),
+      atMost('memory after load: each further worker', further / 1e6, 60, 'MB'),
+    ],
+    details: {
+      columns: ['memory after load', 'PSS MB', 'of it in no file'],
+      rows: [...rows('of 1', one), ...rows(`of ${manyWorkers}`, many)],
+    },
+    notes: product.packaged
+      ? []
+      : ['The sources were measured: PSS leaves out what other processes share of the same `node`.'],
+  };
 }
 
 async function measure(

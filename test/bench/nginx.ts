@@ -1,15 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 import type { Contestant } from './contest.ts';
 import { childrenOf, startPinned } from './pinned-process.ts';
 import { expectSameAnswer, type SampleAnswer } from './sample-answer.ts';
+import { scratchFolder } from './scratch.ts';
 
 /** nginx with one worker that gives one answer to everything: the least that it can do for a request. */
 export async function startNginx(answer: SampleAnswer, core: number): Promise<Contestant> {
-  const folder = mkdtempSync(join(tmpdir(), 'appliance-bench-nginx-'));
+  const folder = scratchFolder();
   const port = await freePort();
   mkdirSync(join(folder, 'logs'));
   const path = join(folder, 'nginx.conf');
@@ -27,10 +27,7 @@ export async function startNginx(answer: SampleAnswer, core: number): Promise<Co
     name: 'nginx',
     origin,
     pid: childrenOf(nginx.pid)[0]!,
-    async stop() {
-      await nginx.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop: () => nginx.stop(),
   };
 }
 

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../src/core/errors.ts';
 import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 import { childrenOf, startPinned, type PinnedProcess } from './pinned-process.ts';
+import { scratchFolder } from './scratch.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -44,7 +44,7 @@ export interface ServeOptions {
 
 /** Starts it with an empty data folder and returns when every worker answers. */
 export async function serveProduct(product: Product, options: ServeOptions): Promise<RunningProduct> {
-  const { origin, process, folder } = await launchProduct(product, options);
+  const { origin, process } = await launchProduct(product, options);
   const ready = (): boolean => process.output().includes('answers on');
   let how: number | NodeJS.Signals | undefined;
   void process.ended.then((end) => (how = end));
@@ -56,19 +56,16 @@ export async function serveProduct(product: Product, options: ServeOptions): Pro
     origin,
     pid: process.pid,
     workers: childrenOf(process.pid),
-    async stop() {
-      await process.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop: () => process.stop(),
   };
 }
 
-/** Starts it and returns at once. `folder` is to be removed when it has ended. */
+/** Starts it and returns at once. */
 export async function launchProduct(
   product: Product,
   { workers, core }: ServeOptions,
-): Promise<{ origin: string; process: PinnedProcess; folder: string }> {
-  const folder = mkdtempSync(join(tmpdir(), 'appliance-bench-'));
+): Promise<{ origin: string; process: PinnedProcess }> {
+  const folder = scratchFolder();
   const port = await freePort();
   const process = startPinned(product.file, [...product.arguments, 'serve'], {
     ...(core === undefined ? {} : { core }),
@@ -81,5 +78,5 @@ export async function launchProduct(
       APP_DATA_DIR: join(folder, 'data'),
     },
   });
-  return { origin: `http://127.0.0.1:${port}`, process, folder };
+  return { origin: `http://127.0.0.1:${port}`, process };
 }

@@ -8,6 +8,7 @@ import { expectTools, machineLines } from './machine.ts';
 import { memory } from './memory.ts';
 import { endAll } from './pinned-process.ts';
 import { findProduct } from './product.ts';
+import { removeScratch } from './scratch.ts';
 import { oneCaller, randomCallers, type SpeedOptions } from './speed.ts';
 import { startTime } from './start-time.ts';
 import { figuresTable, tableText } from './table.ts';
@@ -79,12 +80,16 @@ Written by \`npm run bench\`. All on one machine over loopback: the servers shar
 take turns, ${rounds} rounds or more of ${seconds} s; wrk has another core and 64 keep-alive connections; figures are medians.
 nginx gives one fixed answer, the product's own body and headers (\`return 200\`). CPU is what the process that
 answers used in user and kernel mode, and stays comparable when the machine is noisy. A run in which that process
-was on its core for less than 95 % of the time is void and repeated a few times.
+was on its core for less than 95 % of the time is void; a round with such a run does not count and is repeated, for
+two minutes at most.
 `;
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
-process.on('exit', endAll);
+process.on('exit', () => {
+  endAll();
+  removeScratch();
+});
 
 try {
   process.exitCode = await main();

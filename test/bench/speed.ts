@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { callerCount, writeCallers } from './callers.ts';
 import { hold, type Contest, type Contestant, type Standing } from './contest.ts';
@@ -7,6 +6,7 @@ import { atLeast, type Figure, type Findings } from './figure.ts';
 import { startNginx } from './nginx.ts';
 import { startNodeHttp } from './node-http.ts';
 import { serveProduct, type Product } from './product.ts';
+import { scratchFolder } from './scratch.ts';
 import { sampleAnswer, type SampleAnswer } from './sample-answer.ts';
 
 export interface SpeedOptions {
@@ -28,25 +28,20 @@ export function oneCaller(options: SpeedOptions): Promise<Findings> {
 
 /** A million callers behind a trusted proxy, no address twice in a run: every answer is looked up and made anew. */
 export async function randomCallers(options: SpeedOptions): Promise<Findings> {
-  const folder = mkdtempSync(join(tmpdir(), 'appliance-bench-callers-'));
-  const callers = join(folder, 'callers');
-  try {
-    writeCallers(callers);
-    const contest = {
-      ...options,
-      load: (round: number) => ({
-        path,
-        core: options.clientCore,
-        callers,
-        firstCaller: Math.floor(((round % options.rounds) / options.rounds) * callerCount),
-      }),
-    };
-    const some = readFileSync(callers, 'utf8').split('\n', 501).slice(0, -1);
-    const sample = (url: string): Promise<SampleAnswer> => sampleAnswer(url, some);
-    return await compare(options, contest, sample, { what: 'random callers', ofNginx: 0.5 });
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const callers = join(scratchFolder(), 'callers');
+  writeCallers(callers);
+  const contest = {
+    ...options,
+    load: (round: number) => ({
+      path,
+      core: options.clientCore,
+      callers,
+      firstCaller: Math.floor(((round % options.rounds) / options.rounds) * callerCount),
+    }),
+  };
+  const some = readFileSync(callers, 'utf8').split('\n', 501).slice(0, -1);
+  const sample = (url: string): Promise<SampleAnswer> => sampleAnswer(url, some);
+  return compare(options, contest, sample, { what: 'random callers', ofNginx: 0.5 });
 }
 
 async function compare(

@@ -1,5 +1,4 @@
 import { get } from 'node:http';
-import { rmSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { atMost, type Findings } from './figure.ts';
 import { median } from './median.ts';
@@ -30,7 +29,7 @@ export async function startTime(product: Product): Promise<Findings> {
 
 async function startOnce(product: Product): Promise<number> {
   const startedAt = performance.now();
-  const { origin, process, folder } = await launchProduct(product, { workers: 'auto' });
+  const { origin, process } = await launchProduct(product, { workers: 'auto' });
   try {
     while (!(await answers(`${origin}/whoami`))) {
       if (performance.now() - startedAt > mostMs) throw new Error(`no answer within ${mostMs} ms`);
@@ -39,7 +38,6 @@ async function startOnce(product: Product): Promise<number> {
     return (performance.now() - startedAt) / 1000;
   } finally {
     await process.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
