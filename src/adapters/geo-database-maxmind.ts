@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Reader, type Response } from 'maxmind';
 import { readAsset } from '../core/assets.ts';
@@ -12,7 +12,7 @@ export class GeoDatabaseError extends Failure {
   constructor(path: string, why: string, cause?: unknown) {
     super(`the GeoIP database ${path} cannot be used: ${why}`, {
       code: 'geoip-unreadable',
-      remedy: `Replace ${path} with a whole MaxMind DB file, or remove it to use the built-in data.`,
+      remedy: `Make ${path} a whole MaxMind DB file that the service may read, or remove it to use the built-in data.`,
       cause,
     });
   }
@@ -89,6 +89,8 @@ function mmdbFiles(folder: string): string[] {
 
 function readFile(path: string): Buffer {
   try {
+    // A pipe would be waited for and a device be read for ever.
+    if (!statSync(path).isFile()) throw new Error('it is no regular file');
     return readFileSync(path);
   } catch (error) {
     throw new GeoDatabaseError(path, reasonOf(error), error);

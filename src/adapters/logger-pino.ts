@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { pino, type DestinationStream } from 'pino';
 import pretty from 'pino-pretty';
 import type { Logger } from '../ports/logger.ts';
@@ -9,12 +10,14 @@ export interface LeveledLogger extends Logger {
 
 /**
  * Logs to standard error: one JSON object a line, or, on a terminal, lines for people. Writes are synchronous,
- * so nothing is lost when a process dies. Keys that name a secret are never written out, whoever logs them.
+ * so nothing is lost when a process dies; what a full disk or a closed pipe will not take is dropped, because a
+ * server that ends over its log helps nobody. Keys that name a secret are never written out, whoever logs them.
  */
 export function createLogger(level: string, base: object = {}): LeveledLogger {
-  const stream: DestinationStream = process.stderr.isTTY
-    ? pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' })
-    : pino.destination({ dest: 2, sync: true });
+  const readable = process.stderr.isTTY
+    ? pretty.prettyFactory({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' })
+    : (line: string) => line;
+  const stream: DestinationStream = { write: (line) => writeOrDrop(readable(line)) };
   const logger = pino(
     {
       level,
@@ -43,4 +46,12 @@ export function createLogger(level: string, base: object = {}): LeveledLogger {
       logger.level = next;
     },
   };
+}
+
+function writeOrDrop(text: string): void {
+  try {
+    writeSync(2, text);
+  } catch {
+    // there is nobody left to tell
+  }
 }

@@ -80,7 +80,9 @@ function isProblem(value: SecretsFile | Problem): value is Problem {
 
 function looksMisnamed(name: string): boolean {
   const known: readonly string[] = files;
-  return !known.includes(name) && (name.endsWith('.env') || nearest(name, files, 2) !== undefined);
+  // endings of ours, keys given as files of their own as Docker does, and slips of the pen
+  const ours = /\.(?:env|conf|key)$|^[A-Z][A-Z0-9_]+$/.test(name);
+  return !known.includes(name) && (ours || nearest(name, files, 2) !== undefined);
 }
 
 function misnamed(folder: string, name: string): Problem {

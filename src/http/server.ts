@@ -207,7 +207,7 @@ function answerTo(method: string, route: Route | undefined, request: Request): A
       `There is nothing at this path; GET /openapi.json lists what there is.`,
     );
   if (method === 'GET' || method === 'HEAD') return route.handle(request);
-  if (method === 'OPTIONS') return { status: 204, head: optionsHead, body: '' };
+  if (method === 'OPTIONS') return { status: 200, head: optionsHead, body: '' };
   throw new Problem(405, 'method-not-allowed', `Only ${allowedMethods} are understood here.`, {
     Allow: allowedMethods,
   });
@@ -224,6 +224,5 @@ function write(response: HttpResponse, answer: Answer, headOnly: boolean, close:
   if (answer.status !== 200) response.writeStatus(statusLines.get(answer.status) ?? String(answer.status));
   response.writeHeader(contentType, answer.head);
   if (headOnly) response.endWithoutBody(Buffer.byteLength(answer.body), close);
-  else if (answer.status === 204) response.endWithoutBody(undefined, close);
   else response.end(answer.body, close);
 }

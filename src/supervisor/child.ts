@@ -40,7 +40,7 @@ export function startChild(command: WorkerCommand, settings: WorkerSettings, eve
   child.on('message', (message) => events.message(message as FromWorker));
   child.on('error', (error) => end(error.message));
   child.on('exit', (status, signal) => end(signal === null ? `exit status ${status}` : signal));
-  send({ type: 'start', settings });
+  send({ type: 'start', settings, supervisor: process.pid });
   return {
     pid: child.pid,
     startedAt: performance.now(),

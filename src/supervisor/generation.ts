@@ -32,12 +32,19 @@ const startDeadlineMs = 20_000;
 /** Idle connections end by themselves within 14 s; what is still open then is not going to finish. */
 const drainDeadlineMs = 25_000;
 
+/** A worker that is silent for so long is frozen or stuck in a loop: its share of the connections gets no answer. */
+const silentMs = 10_000;
+const lookEveryMs = 2000;
+
 export function startGeneration(options: GenerationOptions): Generation {
   const { log } = options;
   const slots = Array.from({ length: options.size }, (_, index) => `${options.number}.${index + 1}`);
   const children = new Map<string, Child>();
   const waiting = new Set(slots);
   const timers = new Set<NodeJS.Timeout>();
+  /** When each worker last said something; a live one tells its counts once a second. */
+  const heard = new Map<string, number>();
+  let isReady = false;
   let retired = false;
   const allReady = Promise.withResolvers<void>();
   const allEnded = Promise.withResolvers<void>();
@@ -56,6 +63,7 @@ export function startGeneration(options: GenerationOptions): Generation {
     let refused: Failure | undefined;
     const child = startChild(options.command, options.settings, {
       message(message: FromWorker) {
+        heard.set(slot, performance.now());
         if (message.type === 'counts') return options.onCounts(slot, message.counts);
         if (message.type === 'refused') {
           const { message: text, code, remedy, exitCode } = message.failure;
@@ -64,7 +72,9 @@ export function startGeneration(options: GenerationOptions): Generation {
         }
         log.info({ worker: slot, workerPid: child.pid }, 'worker is ready');
         waiting.delete(slot);
-        if (waiting.size === 0) allReady.resolve();
+        if (waiting.size > 0) return;
+        isReady = true;
+        allReady.resolve();
       },
       ended(how) {
         children.delete(slot);
@@ -73,8 +83,7 @@ export function startGeneration(options: GenerationOptions): Generation {
           if (children.size === 0) allEnded.resolve();
           return;
         }
-        const why = refused?.message ?? how;
-        if (waiting.has(slot)) {
+        if (!isReady) {
           allReady.reject(
             refused ??
               new Failure(`a worker ended before it was ready (${how})`, {
@@ -83,12 +92,13 @@ export function startGeneration(options: GenerationOptions): Generation {
                 exitCode: exitCodes.fault,
               }),
           );
+          return;
         }
         const settled = performance.now() - child.startedAt >= settledAfterMs;
         const deaths = settled ? 0 : deathsInARow;
         const delayMs = restartDelayMs(deaths);
         log.error(
-          { worker: slot, workerPid: child.pid, why, restartInMs: delayMs },
+          { worker: slot, workerPid: child.pid, why: refused?.message ?? how, restartInMs: delayMs },
           'worker ended, starting another',
         );
         options.onRestart();
@@ -96,10 +106,28 @@ export function startGeneration(options: GenerationOptions): Generation {
       },
     });
     children.set(slot, child);
+    heard.set(slot, performance.now());
   };
+
+  let lastLook = performance.now();
+  const watch = setInterval(() => {
+    const now = performance.now();
+    // When this process itself was held up, the workers' words are still waiting to be read.
+    const wasHeldUp = now - lastLook > 2 * lookEveryMs;
+    lastLook = now;
+    for (const [slot, child] of wasHeldUp ? [] : children) {
+      if (now - heard.get(slot)! < silentMs) continue;
+      log.error(
+        { worker: slot, workerPid: child.pid },
+        `worker has said nothing for ${silentMs / 1000} s, ending it`,
+      );
+      child.kill();
+    }
+  }, lookEveryMs);
 
   const stop = (): void => {
     retired = true;
+    clearInterval(watch);
     for (const timer of timers) clearTimeout(timer);
     timers.clear();
     if (children.size === 0) allEnded.resolve();

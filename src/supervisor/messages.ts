@@ -26,7 +26,7 @@ export interface ToldFailure {
 }
 
 export type ToWorker =
-  | { readonly type: 'start'; readonly settings: WorkerSettings }
+  | { readonly type: 'start'; readonly settings: WorkerSettings; readonly supervisor: number }
   /** Stop listening, finish what is open, end. */
   | { readonly type: 'drain' };
 

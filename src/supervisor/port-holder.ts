@@ -15,10 +15,19 @@ export function portHolder(port: number): string | undefined {
       const inode = /^socket:\[(\d+)\]$/.exec(quiet(() => readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? '')?.[1];
       return inode !== undefined && inodes.has(inode);
     });
-    if (holds)
-      return `${quiet(() => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()) ?? '?'} (process ${pid})`;
+    if (holds) return describe(pid);
   }
   return undefined;
+}
+
+/** A worker is replaced when it is ended: whoever wants the port has to end its supervisor. */
+function describe(pid: string): string {
+  const name = (of: string) => quiet(() => readFileSync(`/proc/${of}/comm`, 'utf8').trim());
+  const parent = /\) \S (\d+)/.exec(quiet(() => readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? '')?.[1];
+  if (name(pid) === 'appliance-work' && parent !== undefined && name(parent) === 'appliance') {
+    return `appliance (process ${parent})`;
+  }
+  return `${name(pid) ?? '?'} (process ${pid})`;
 }
 
 function listeningInodes(path: string, port: number): string[] {

@@ -143,6 +143,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         return;
       }
       stopping = true;
+      log.info({}, 'stopping: open requests are finished, new connections refused');
       starting?.kill();
       if (current !== undefined) retire(current.generation);
       await Promise.all(retiring.values());

@@ -26,7 +26,6 @@ export function runWorker(start: (settings: WorkerSettings) => WorkerService): P
       exitCode: exitCodes.usage,
     });
   }
-  const supervisor = process.ppid;
   const tell = (message: FromWorker, then: () => void = () => {}): void => {
     if (process.connected) process.send?.(message, undefined, undefined, then);
     else then();
@@ -47,13 +46,16 @@ export function runWorker(start: (settings: WorkerSettings) => WorkerService): P
       if (service === undefined) resolve();
       else service.server.drain(() => tellCounts(resolve));
     };
+    let supervisor: number | undefined;
     const endIfOrphaned = (): void => {
       // The channel closes too when the supervisor becomes a newer program in place; its PID tells the two apart.
-      if (process.ppid !== supervisor) resolve();
+      // Without a channel and without a word from it, it died before it could say anything.
+      if (supervisor === undefined ? !process.connected : process.ppid !== supervisor) resolve();
     };
 
     process.on('message', (message: ToWorker) => {
       if (message.type === 'drain') return drain();
+      supervisor = message.supervisor;
       try {
         service = start(message.settings);
       } catch (error) {

@@ -1,10 +1,22 @@
 import { once } from 'node:events';
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
+  applianceCommand,
   launchAppliance,
   startAppliance,
   type Appliance,
@@ -218,6 +230,7 @@ describe('SIGHUP', () => {
     appliance.kill('SIGHUP');
     await until('it is refused', () => appliance.log().includes('the reload was refused'));
     expect(appliance.log()).toContain('broken.mmdb');
+    await until('the workers that were tried are gone', () => appliance.workers().length === workers.length);
     expect(appliance.workers()).toEqual(workers);
     expect(await text(`${appliance.url}/whoami?ip=8.8.8.8`)).toContain('United States');
   });
@@ -307,7 +320,7 @@ describe('a start that cannot work', () => {
     });
     expect(await appliance.ended).toBe(1);
     expect(appliance.log()).toMatch(/the GeoIP database \S+\/geoip\/city\.mmdb cannot be used/);
-    expect(appliance.log()).toMatch(/to do: Replace \S+city\.mmdb/);
+    expect(appliance.log()).toMatch(/to do: Make \S+city\.mmdb a whole MaxMind DB file/);
     expect(appliance.log()).not.toMatch(/ at .*\.ts:\d+/);
     await wait(0);
   });
@@ -319,6 +332,90 @@ describe('a start that cannot work', () => {
     expect(await appliance.ended).toBe(2);
     expect(appliance.log()).toContain('APP_WORKERS');
     expect(appliance.log()).toContain('APP_LOG_LEVEL');
+  });
+});
+
+describe('what a host does to a service', () => {
+  it('a worker that is frozen is replaced', async () => {
+    const appliance = await start({ flags: ['--workers', '2'] });
+    const [frozen] = appliance.workers();
+    process.kill(frozen!, 'SIGSTOP');
+    await until(
+      'it is ended and replaced',
+      () => {
+        const alive = appliance.workers();
+        return alive.length === 2 && !alive.includes(frozen!);
+      },
+      20_000,
+    );
+    expect(appliance.log()).toContain('worker has said nothing for 10 s');
+  });
+
+  it('a supervisor killed while it starts leaves no worker behind', async () => {
+    for (const afterMs of [0, 20, 40, 60, 80, 120]) {
+      const appliance = await launchAppliance({ flags: ['--workers', '2'] });
+      await until('it has workers', () => appliance.workers().length === 2);
+      const workers = appliance.workers();
+      await wait(afterMs);
+      appliance.kill('SIGKILL');
+      await until('they are gone', () => workers.every((pid) => !isAlive(pid)), 5000);
+    }
+  });
+
+  it('SIGUSR1 opens no debugger, and a SIGHUP at any time of the start does not end it', async () => {
+    const appliance = await launchAppliance({ flags: ['--workers', '1'] });
+    running.push(appliance);
+    await until('it is on its way', () => appliance.workers().length === 1);
+    appliance.kill('SIGHUP');
+    await until('it answers', () => text(`${appliance.url}/ip`).then(Boolean, () => false));
+    for (const signal of ['SIGUSR1', 'SIGUSR2', 'SIGHUP'] as const) {
+      appliance.kill(signal);
+      for (const worker of appliance.workers()) process.kill(worker, signal);
+    }
+    await wait(300);
+    expect(await text(`${appliance.url}/ip`)).toBe('127.0.0.1\n');
+    expect(appliance.log()).not.toContain('Debugger');
+    expect(() => process.kill(appliance.pid, 0)).not.toThrow();
+  });
+
+  it('a disk that is full below its log and its output does not end it', async () => {
+    const [file, ...leading] = applianceCommand();
+    const port = await freePort();
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(file, [...leading, 'serve', '--workers', '1', '--http-port', String(port)], {
+      stdio: ['ignore', full, full],
+    });
+    await until('it answers', () => text(`http://127.0.0.1:${port}/ip`).then(Boolean, () => false));
+    child.kill('SIGHUP');
+    await wait(500);
+    expect(await text(`http://127.0.0.1:${port}/ip`)).toBe('127.0.0.1\n');
+    child.kill('SIGTERM');
+    expect((await once(child, 'exit'))[0]).toBe(0);
+    closeSync(full);
+  });
+
+  it('a pipe gets the whole output, however long, and a full disk is told', () => {
+    const [file, ...leading] = applianceCommand();
+    const folder = mkdtempSync(join(tmpdir(), 'long-output-'));
+    const keys = Array.from({ length: 5000 }, (_, index) => `KEY_THAT_IS_NONE_${index}=1\n`).join('');
+    writeFileSync(join(folder, 'app.env'), keys, { mode: 0o640 });
+    const arguments_ = [...leading, 'config', 'check', '--json', '--secrets-dir', folder];
+    const slowReader = spawnSync('sh', ['-c', '"$@" | (sleep 1; cat)', 'sh', file, ...arguments_], {
+      maxBuffer: 1e8,
+      encoding: 'utf8',
+    });
+    expect((JSON.parse(slowReader.stdout) as { problems: object[] }).problems).toHaveLength(5000);
+    const full = openSync('/dev/full', 'w');
+    const lost = spawnSync(file, [...leading, 'version'], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    closeSync(full);
+    expect([lost.status, lost.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^error: the output could not be written: ENOSPC.*\n$/),
+    ]);
+    rmSync(folder, { recursive: true });
   });
 });
 
