@@ -3,21 +3,24 @@
 local callers = os.getenv("BENCH_CALLERS")
 
 if callers then
-  local prepared, at = {}, 0
+  -- the length of a table is searched for anew each time it is asked
+  local prepared, count, at = {}, 0, 0
 
   function init()
     wrk.headers["X-Forwarded-For"] = "@"
     local head, tail = wrk.format():match("^(.*)@(.*)$")
     for address in io.lines(callers) do
-      prepared[#prepared + 1] = head .. address .. tail
+      count = count + 1
+      prepared[count] = head .. address .. tail
     end
-    at = tonumber(os.getenv("BENCH_FIRST_CALLER")) % #prepared
+    at = tonumber(os.getenv("BENCH_FIRST_CALLER")) % count
     collectgarbage()
     collectgarbage("stop")
   end
 
   function request()
-    at = at % #prepared + 1
+    at = at + 1
+    if at > count then at = 1 end
     return prepared[at]
   end
 end
