@@ -69,6 +69,8 @@ const workerFlags = [
   '--max-semi-space-size=4',
   '--max-old-space-size=128',
   '--no-allocation-site-pretenuring',
+  // else SIGUSR1 opens the debugger to everybody on the host, also before our code runs
+  '--disable-sigusr1',
 ];
 
 /** For all header lines of a request; what nginx allows for one of them. */

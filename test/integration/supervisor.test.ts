@@ -367,12 +367,16 @@ describe('what a host does to a service', () => {
     running.push(appliance);
     await until('it is on its way', () => appliance.workers().length === 1);
     appliance.kill('SIGHUP');
-    await until('it answers', () => text(`${appliance.url}/ip`).then(Boolean, () => false));
-    for (const signal of ['SIGUSR1', 'SIGUSR2', 'SIGHUP'] as const) {
+    await until('the reload is done', () => appliance.log().includes('reloaded'));
+    await until('the first worker is gone', () => appliance.workers().length === 1);
+    const [worker] = appliance.workers();
+    for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
       appliance.kill(signal);
-      for (const worker of appliance.workers()) process.kill(worker, signal);
+      process.kill(worker!, signal);
     }
+    process.kill(worker!, 'SIGHUP');
     await wait(300);
+    expect(appliance.workers()).toEqual([worker]);
     expect(await text(`${appliance.url}/ip`)).toBe('127.0.0.1\n');
     expect(appliance.log()).not.toContain('Debugger');
     expect(() => process.kill(appliance.pid, 0)).not.toThrow();
