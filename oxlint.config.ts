@@ -21,7 +21,7 @@ const directions: Readonly<Record<string, readonly string[]>> = {
   supervisor: ['http', 'config', 'ports', 'core'],
   cli: [...services.map((name) => `type ${name}`), 'supervisor/control*.ts', 'config', 'core'],
   'wire.ts': ['core', 'config', 'ports', 'adapters', ...services, 'web', 'http', 'supervisor'],
-  'main.ts': ['cli', 'wire.ts', 'core/errors.ts', 'early-signals.ts'],
+  'main.ts': ['cli', 'wire.ts', 'core/errors.ts', 'core/early-signals.ts'],
 };
 
 const escape = (name: string) => name.replaceAll('.', String.raw`\.`);

@@ -1,4 +1,4 @@
-import './early-signals.ts';
+import './core/early-signals.ts';
 import { writeFileSync } from 'node:fs';
 import type { Command, Io } from './cli/command.ts';
 import { configCheck, configShow } from './cli/config.ts';
