@@ -11,8 +11,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,6 +18,7 @@ import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkoutAssets } from '../../src/core/assets.ts';
 import { spawnConfined } from '../support/confined.ts';
+import { freePort } from '../support/free-port.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const isRoot = process.getuid?.() === 0;
@@ -174,15 +173,6 @@ describe('the binary', () => {
     expect(said).not.toMatch(/\n\s+at /);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** The body of `GET /ip`, once the server is there; what it printed if it ended before. */
 async function answerOf(port: number, server: ChildProcess): Promise<string> {

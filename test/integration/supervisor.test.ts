@@ -1,15 +1,6 @@
 import { once } from 'node:events';
 import { spawn, spawnSync } from 'node:child_process';
-import {
-  appendFileSync,
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
@@ -259,7 +250,6 @@ describe('SIGHUP', () => {
     running.push(appliance);
     const answers = () => text(`http://127.0.0.1:${first}/ip`).then(Boolean, () => false);
     await until('it answers', answers);
-    appendFileSync(options.file(appliance), `\n`);
     writeFileSync(options.file(appliance), `APP_HTTP_PORT=${port}\n`);
     appliance.kill('SIGHUP');
     await until('it is refused', () => appliance.log().includes('the reload was refused'));
@@ -322,7 +312,6 @@ describe('a start that cannot work', () => {
     expect(appliance.log()).toMatch(/the GeoIP database \S+\/geoip\/city\.mmdb cannot be used/);
     expect(appliance.log()).toMatch(/to do: Make \S+city\.mmdb a whole MaxMind DB file/);
     expect(appliance.log()).not.toMatch(/ at .*\.ts:\d+/);
-    await wait(0);
   });
 
   it('ends with status 2 and every problem of the configuration', async () => {
