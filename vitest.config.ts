@@ -1,12 +1,28 @@
+import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { turnOf } from './test/support/lanes.ts';
+
+/** As vitest would order them, but that some have their turn. */
+class Turns extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const turn = ({ moduleId }: TestSpecification) => turnOf(relative(import.meta.dirname, moduleId));
+    const usual = await super.sort(files);
+    return usual.toSorted((a, b) => (turn(a) === turn(b) ? 0 : turn(a) - turn(b)));
+  }
+}
+
+const setupFiles = ['test/support/patterns.ts'];
 
 /** Measured on two cores: what only computes may share them; what starts servers, measures or mounts has them alone. */
 export default defineConfig({
   test: {
+    sequence: { sequencer: Turns },
     projects: [
       {
         test: {
           name: 'unit',
+          setupFiles,
           include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts'],
           testTimeout: 10_000,
           maxWorkers: 2,
@@ -16,6 +32,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          setupFiles,
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
@@ -26,6 +43,7 @@ export default defineConfig({
       {
         test: {
           name: 'host',
+          setupFiles,
           include: ['test/host/**/*.test.ts'],
           testTimeout: 20 * 60_000,
           hookTimeout: 20 * 60_000,

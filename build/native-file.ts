@@ -5,6 +5,7 @@ import { Failure } from '../src/core/errors.ts';
 import { nativeSha256, oldestGlibc } from '../src/http/native-hash.ts';
 import { importedSymbols, newestGlibc, renameVersion, skipStartOfName, versionNeeds } from './elf.ts';
 import { replaceAnswers } from './native-answers.ts';
+import { mendParser } from './native-parser.ts';
 
 const root = join(import.meta.dirname, '..');
 const source = join(root, 'node_modules', 'uWebSockets.js', 'uws.node');
@@ -32,7 +33,7 @@ export function makeNativeFile(): boolean {
 
 /**
  * The same library, but runnable on glibc 2.36: what it asks of 2.38 is three functions whose plain namesakes
- * have been there since 2.2.5. And with our answers to requests that cannot be read. Throws a `Failure` for any
+ * have been there since 2.2.5. And with our answers to requests that cannot be read, and its parser mended. Throws a `Failure` for any
  * other input than the pinned one.
  */
 export function fitNativeFile(original: Buffer): Buffer {
@@ -50,6 +51,7 @@ export function fitNativeFile(original: Buffer): Buffer {
   for (const symbol of importedSymbols(file))
     if (symbol.name.startsWith(c23Prefix)) skipStartOfName(file, symbol, c23Prefix.length);
   replaceAnswers(file);
+  mendParser(file);
 
   const newest = newestGlibc(file).join('.');
   if (newest !== oldestGlibc) throw new Error(`uws.bin asks for glibc ${newest}, not ${oldestGlibc}`);

@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import { pino, type DestinationStream } from 'pino';
 import pretty from 'pino-pretty';
+import { Failure, reasonOf } from '../core/errors.ts';
 import type { Logger } from '../ports/logger.ts';
 
 /** A pino logger whose level may be changed later. */
@@ -24,6 +25,7 @@ export function createLogger(level: string, base: object = {}): LeveledLogger {
       base: { pid: process.pid, ...base },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: errorFields },
       redact: {
         paths: ['password', 'pass', 'secret', 'token', 'key', 'authorization', 'cookie'].flatMap((name) => [
           name,
@@ -54,4 +56,11 @@ function writeOrDrop(text: string): void {
   } catch {
     // there is nobody left to tell
   }
+}
+
+/** A failure that was foreseen says all in its words; where it came about matters for the others alone. */
+function errorFields(error: unknown): object {
+  if (!(error instanceof Failure)) return pino.stdSerializers.err(error as Error);
+  const { code, message, remedy, cause } = error;
+  return { code, message, remedy, ...(cause === undefined ? {} : { cause: reasonOf(cause) }) };
 }

@@ -4,6 +4,8 @@ import type { ExitCode } from '../core/errors.ts';
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
+  /** The width of a terminal. */
+  readonly columns?: number;
 }
 
 /** Everything of the process that a command may touch. */
@@ -22,6 +24,8 @@ export interface Option {
   /** One letter that stands for it after a single dash. */
   readonly short?: string;
   readonly help: string;
+  /** May be given several times: the values come joined by commas. Any other is refused when it is given twice. */
+  readonly many?: boolean;
 }
 
 export interface Example {
@@ -31,7 +35,7 @@ export interface Example {
 
 /** What came after the command's name. */
 export interface ParsedArgs {
-  /** The values of flags that take one, by name without dashes. The last of several counts. */
+  /** The values of flags that take one, by name without dashes; those of one that takes many joined by commas. */
   readonly flags: Readonly<Record<string, string | undefined>>;
   /** The flags that were given and take no value. */
   readonly switches: ReadonlySet<string>;

@@ -1,11 +1,14 @@
 import { configFlags, secretsDirFlag } from '../config/flags.ts';
-import type { Command, Output } from './command.ts';
+import type { Command, Example, Output } from './command.ts';
+import { helpTopic } from './command-places.ts';
 import { bold } from './colour.ts';
 import { optionsOf } from './parse-args.ts';
+import { inColumns, labelled, widthOf } from './wrap.ts';
 
 /** What `appliance --help` prints. */
 export function programHelp(allCommands: readonly Command[], output: Output): string {
   const commands = allCommands.filter(({ hidden }) => hidden !== true);
+  const width = widthOf(output);
   return [
     'appliance: a self-hosted backend in one file',
     '',
@@ -13,16 +16,41 @@ export function programHelp(allCommands: readonly Command[], output: Output): st
     '  appliance COMMAND [FLAGS]',
     '',
     bold('Commands', output),
-    ...columns(commands.map(({ name, summary }) => [name, summary])),
+    ...summaries(commands, width),
     '',
     bold('Examples', output),
-    ...columns(
-      commands
-        .flatMap(({ examples }) => examples.slice(0, 1))
-        .map(({ command, does }) => [`$ ${command}`, does]),
+    ...exampleLines(
+      commands.flatMap(({ examples }) => examples.slice(0, 1)),
+      width,
     ),
     '',
-    '"appliance help COMMAND" tells more about one.',
+    ...labelled(
+      '',
+      `"appliance help COMMAND" tells more about one, "appliance help ${helpTopic}" about all that can be set.`,
+      0,
+      width,
+    ),
+    '',
+  ].join('\n');
+}
+
+/** What `appliance GROUP --help` prints: the commands that begin with these words, at least one. */
+export function groupHelp(group: string, members: readonly Command[], output: Output): string {
+  const width = widthOf(output);
+  return [
+    bold('Usage', output),
+    `  appliance ${group} COMMAND [FLAGS]`,
+    '',
+    bold('Commands', output),
+    ...summaries(members, width),
+    '',
+    bold('Examples', output),
+    ...exampleLines(
+      members.flatMap(({ examples }) => examples.slice(0, 1)),
+      width,
+    ),
+    '',
+    `"appliance help ${group} COMMAND" tells more about one.`,
     '',
   ].join('\n');
 }
@@ -30,30 +58,25 @@ export function programHelp(allCommands: readonly Command[], output: Output): st
 /** What `appliance COMMAND --help` prints. */
 export function commandHelp(command: Command, output: Output): string {
   const own = Object.entries(optionsOf(command)).filter(([name]) => !isConfigFlag(name));
+  const width = widthOf(output);
+  const usage = '  appliance ';
   const lines = [
-    `appliance ${command.name}: ${command.summary}`,
+    ...labelled('', `appliance ${command.name}: ${command.summary}`, 0, width),
     '',
     bold('Usage', output),
-    `  appliance ${command.usage}`,
-    '',
-    bold('Examples', output),
-    ...columns(command.examples.map(({ command: line, does }) => [`$ ${line}`, does])),
+    ...labelled(usage, command.usage, usage.length, width),
+    ...(command.examples.length === 0 ? [] : ['', bold('Examples', output)]),
+    ...exampleLines(command.examples, width),
     '',
     bold('Flags', output),
-    ...columns(own.map(([name, option]) => [flag(name, option.value), option.help])),
+    ...inColumns(
+      own.map(([name, option]) => [flag(name, option.value), option.help]),
+      width,
+    ),
   ];
   if (command.takesConfiguration) {
-    const shown = configFlags.filter(({ setting }) => setting.effective);
-    lines.push(
-      '',
-      bold('Configuration, for this run', output),
-      ...columns(
-        shown.map(({ name, setting }) => [flag(name, 'VALUE'), setting.key + defaultOf(setting.default)]),
-      ),
-      '',
-      'Every key that is not a secret has a flag: GEOIP_URL is --geoip-url. A flag goes before the environment,',
-      'the environment before the files in the secrets folder, and those before the default.',
-    );
+    const where = `It takes every flag of the configuration too: "appliance help ${helpTopic}" lists them.`;
+    lines.push('', ...labelled('', where, 0, width));
   }
   return `${lines.join('\n')}\n`;
 }
@@ -66,16 +89,34 @@ function flag(name: string, value: string | undefined): string {
   return value === undefined ? `--${name}` : `--${name} ${value}`;
 }
 
-function defaultOf(value: unknown): string {
-  return typeof value === 'string' ? ` (${value})` : '';
+function summaries(commands: readonly Command[], width: number): string[] {
+  return inColumns(
+    commands.map(({ name, summary }) => [name, summary]),
+    width,
+  );
 }
 
-/** Two columns; a first entry that is too long for its column has the second on the next line. */
-function columns(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.max(...rows.map(([first]) => first.length).filter((length) => length <= 48), 0);
-  return rows.map(([first, second]) =>
-    first.length > width
-      ? `  ${first}\n  ${' '.repeat(width)}  ${second}`
-      : `  ${first.padEnd(width)}  ${second}`.trimEnd(),
+function exampleLines(examples: readonly Example[], width: number): string[] {
+  return inColumns(
+    examples.map(({ command, does }) => [shellLines(`$ ${command}`, width), does]),
+    width,
   );
+}
+
+/** A command that is too long for a line, as a shell takes it from several: broken between its words. */
+function shellLines(command: string, width: number): string {
+  const words = command.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? [];
+  const indent = '    ';
+  const lines: string[] = [];
+  let line = '';
+  for (const [at, word] of words.entries()) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    // two columns stand before it, and two behind it where it goes on
+    const room = width - 2 - (at === words.length - 1 ? 0 : 2);
+    if (line !== '' && longer.length > room) {
+      lines.push(`${line} \\\n`);
+      line = `${indent}${word}`;
+    } else line = longer;
+  }
+  return [...lines, line].join('');
 }

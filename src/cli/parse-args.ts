@@ -51,7 +51,10 @@ export function parseCommandArgs(command: Command, argv: readonly string[]): Par
       if (token.value === undefined || (!token.inlineValue && /^--?[a-z]/.test(token.value))) {
         throw wrongUse(command, `--${token.name} needs a value`, `write --${token.name}=${option.value};`);
       }
-      flags[token.name] = token.value;
+      const before = flags[token.name];
+      if (before !== undefined && option.many !== true)
+        throw wrongUse(command, `--${token.name} is given twice`, 'leave one of them out;');
+      flags[token.name] = before === undefined ? token.value : `${before},${token.value}`;
     }
   }
   const extra = positionals[command.maxPositionals ?? 0];

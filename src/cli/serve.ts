@@ -44,14 +44,27 @@ export function serveCommand(serve: Serve): Command {
   };
 }
 
-function greeting({ listenHost, httpPort }: Config): string {
-  const host = listenHost === '::' || listenHost === '0.0.0.0' ? '127.0.0.1' : listenHost;
-  const address = `${host.includes(':') ? `[${host}]` : host}:${httpPort}`;
+function greeting({ listenHost, httpPort, httpsPort, certificates, publicNames }: Config): string {
+  const named = (names: readonly string[] = []) => names.find((each) => !each.startsWith('*.'));
+  const certified = named(certificates?.flat());
+  // Where there are names, requests under others are closed.
+  const host = certified ?? named(publicNames) ?? (isEvery(listenHost) ? '127.0.0.1' : listenHost);
+  const address = `${bracketed(host)}:${httpPort}`;
+  const port = httpsPort === 443 ? '' : `:${httpsPort}`;
+  const secure = certified === undefined ? '' : ` and https://${bracketed(certified)}${port}`;
   return [
-    `\n  appliance answers on http://${address}  (Ctrl-C ends it)\n`,
+    `\n  appliance answers on http://${address}${secure}  (Ctrl-C ends it)\n`,
     '  Try:',
     `    curl ${address}`,
     `    curl -H 'X-Forwarded-For: 8.8.8.8' ${address}/whoami/`,
     `    curl '${address}/json?ip=2606:4700:4700::1111'\n\n`,
   ].join('\n');
+}
+
+function isEvery(listenHost: string): boolean {
+  return listenHost === '::' || listenHost === '0.0.0.0';
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }

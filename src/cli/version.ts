@@ -5,12 +5,15 @@ import type { Command } from './command.ts';
 export const versionCommand: Command = {
   name: 'version',
   summary: 'show which release this is',
-  usage: 'version',
+  usage: 'version [--json]',
   examples: [{ command: 'appliance version', does: 'show the release and the Node inside it' }],
-  run: async (_args, io) => {
-    io.stdout.write(
-      `appliance ${version} (Node ${process.versions.node}, ${process.platform} ${process.arch})\n`,
-    );
+  options: { json: { help: 'print JSON for scripts' } },
+  run: async ({ switches }, io) => {
+    if (switches.has('json')) io.stdout.write(`${JSON.stringify({ schema: 1, version })}\n`);
+    else
+      io.stdout.write(
+        `appliance ${version} (Node ${process.versions.node}, ${process.platform} ${process.arch})\n`,
+      );
     return exitCodes.done;
   },
 };

@@ -1,3 +1,4 @@
+import { checkCertificateNames } from './certificate-checks.ts';
 import type { Field } from './schema.ts';
 import type { Problem } from './problem.ts';
 import type { Values } from './value.ts';
@@ -9,9 +10,10 @@ export function crossCheck(values: Values): Problem[] {
     ...pair(values, 'certEabKid', 'certEabHmac'),
     ...pair(values, 'certFallbackEabKid', 'certFallbackEabHmac'),
     ...fallbackHasDirectory(values),
-    ...wildcardsHaveHook(values),
+    ...checkCertificateNames(values),
     ...redisPasswordsMatch(values),
     ...redisHostsFit(values),
+    ...anchorsAreUsed(values),
   ];
 }
 
@@ -47,13 +49,6 @@ function fallbackHasDirectory(values: Values): Problem[] {
     .flatMap((given) => given?.problem('is set without CERT_FALLBACK_DIRECTORY_URL') ?? []);
 }
 
-/** RFC 8555 §7.1.3 and every authority: a wildcard is proven over DNS alone. */
-function wildcardsHaveHook({ certDomains, certDnsHook }: Values): Problem[] {
-  const wildcard = certDomains?.value?.find((name) => name.startsWith('*.'));
-  if (!certDomains || !certDnsHook || wildcard === undefined || certDnsHook.value !== undefined) return [];
-  return [certDomains.problem(`names ${wildcard}, which needs CERT_DNS_HOOK`)];
-}
-
 function redisPasswordsMatch({ redisPassword, redisRequirePass }: Values): Problem[] {
   if (!redisPassword || !redisRequirePass || redisRequirePass.value === undefined) return [];
   if (redisPassword.value === redisRequirePass.value) return [];
@@ -73,7 +68,11 @@ function redisHostsFit({ redisConnectionType, redisHosts, redisDatabase }: Value
     problems.push(redisHosts.problem('must be the path of a socket where REDIS_CONNECTION_TYPE is unix'));
   }
   if (type !== 'unix' && paths.length > 0) {
-    problems.push(redisHosts.problem(`cannot be a path where REDIS_CONNECTION_TYPE is ${type}`));
+    problems.push(
+      redisHosts.problem(
+        `cannot be a path where REDIS_CONNECTION_TYPE is ${type}: for a socket, set that to unix`,
+      ),
+    );
   }
   if (!several && redisHosts.value.length > 1) {
     problems.push(redisHosts.problem(`must be one server where REDIS_CONNECTION_TYPE is ${type}`));
@@ -83,3 +82,27 @@ function redisHostsFit({ redisConnectionType, redisHosts, redisDatabase }: Value
   }
   return problems;
 }
+
+/** Whoever names a trust anchor wants the server to be verified, and must not believe that it is. */
+function anchorsAreUsed(values: Values): Problem[] {
+  const { postgresCaFile, postgresSslMode, redisCaFile, redisConnectionType } = values;
+  const problems: Problem[] = [];
+  const mode = postgresSslMode?.value;
+  if (postgresCaFile?.value !== undefined && mode !== undefined && unverified.has(mode)) {
+    problems.push(
+      postgresCaFile.problem(
+        `is not looked at where POSTGRES_SSLMODE is ${mode}: set that to verify-full, or to verify-ca where names do not fit`,
+      ),
+    );
+  }
+  const type = redisConnectionType?.value;
+  if (redisCaFile?.value !== undefined && type !== undefined && type !== 'rediss') {
+    problems.push(
+      redisCaFile.problem(`is not looked at where REDIS_CONNECTION_TYPE is ${type}: set that to rediss`),
+    );
+  }
+  return problems;
+}
+
+/** Modes under which a server may show any certificate, or none (PostgreSQL's documentation, table 33.1). */
+const unverified = new Set(['disable', 'allow', 'prefer']);

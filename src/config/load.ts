@@ -1,13 +1,16 @@
-import { existsSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { nearest } from '../core/nearest.ts';
 import { crossCheck } from './cross-checks.ts';
 import type { Assignment } from './env-file.ts';
+import { checkFiles } from './file-checks.ts';
 import { configFlags, isVariable, secretsDirFlag } from './flags.ts';
 import { installedSecretsFolder, type Surroundings } from './paths.ts';
 import { ConfigError, type Problem } from './problem.ts';
 import { type Config, type Field, settings } from './schema.ts';
+import { withStagingUrl } from './staging.ts';
+import { keyAsShown, variableKeys } from './shown-key.ts';
 import { readSecretsFolder, type SecretsFile } from './secrets-folder.ts';
 import { type Origin, problemAt, readValue, type Value, type Values } from './value.ts';
 
@@ -39,13 +42,13 @@ export interface Loaded {
 export function loadConfig(input: LoadInput): Loaded {
   const { flags, environment, workingFolder } = input;
   const installedFolder = input.installedFolder ?? installedSecretsFolder;
-  const named = flags[secretsDirFlag] ?? (environment[secretsDirKey] || undefined);
+  const folderName = flags[secretsDirFlag] ?? (environment[secretsDirKey] || undefined);
   const secretsDir =
-    named === undefined
-      ? existsSync(installedFolder)
+    folderName === undefined
+      ? isThere(installedFolder)
         ? installedFolder
         : undefined
-      : resolve(workingFolder, named);
+      : resolve(workingFolder, folderName);
   const installed = secretsDir === installedFolder;
   const surroundings: Surroundings = { installed, environment, workingFolder };
   const folder =
@@ -60,20 +63,23 @@ export function loadConfig(input: LoadInput): Loaded {
     given.set(field, { text, origin });
   }
   const read = settings.map(([field, setting]) => readValue(field, setting, given.get(field), surroundings));
-  const values = read.filter((each) => 'value' in each);
+  const values = withStagingUrl(read.filter((each) => 'value' in each));
   const byField: Values = Object.fromEntries(values.map((value) => [value.field, value]));
+  const named = checkFiles(byField, installed);
 
   const problems = [
     ...folder.problems,
     ...folder.files.flatMap(fileProblems),
     ...emptyFlags(flags),
-    ...read.filter((each) => 'message' in each),
+    ...read.flatMap((each) => ('value' in each ? [] : each)),
     ...crossCheck(byField),
+    ...named.problems,
   ];
   const warnings = [
     ...folder.warnings,
     ...folder.files.flatMap(modeWarnings),
     ...misspelledVariables(environment),
+    ...named.warnings,
     ...values.filter((value) => !value.setting.effective && value.origin.kind !== 'default').map(notYet),
   ];
   const config =
@@ -85,6 +91,15 @@ export function loadConfig(input: LoadInput): Loaded {
           installed,
         }) as unknown as Config);
   return { config, values, problems, warnings, secretsDir };
+}
+
+/** Whatever may not be looked at, or leads nowhere, is there: it is a problem then, and no reason for defaults. */
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 /** The configuration to run with. Throws `ConfigError` with every problem where there is one. */
@@ -131,30 +146,28 @@ function emptyFlags(flags: LoadInput['flags']): Problem[] {
 }
 
 function fileProblems(file: SecretsFile): Problem[] {
+  const shown = keyAsShown(file);
   const unreadable = file.problems.map(({ key, ...problem }) => ({
     source: file.path,
     ...problem,
-    ...(key !== undefined && mayBeShown(key) ? { key } : {}),
+    ...(key === undefined ? {} : shown({ key, line: problem.line })),
   }));
   const unknown = file.assignments
     .filter(({ key }) => !settings.some(([, setting]) => setting.key === key && setting.file === file.name))
-    .map((assignment) => unknownKey(file, assignment));
+    .map((assignment) => unknownKey(file, assignment, shown(assignment)));
   return [...unreadable, ...unknown].sort((a, b) => a.line - b.line);
 }
 
-/** The second line of a password that was broken in two can look like a key: only what is like one is repeated. */
-function mayBeShown(key: string): boolean {
-  return /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/.test(key) || nearest(key, keys) !== undefined;
-}
-
-const keys = settings.filter(([, setting]) => isVariable(setting)).map(([, setting]) => setting.key);
-
-function unknownKey(file: SecretsFile, { key, line }: Assignment): Problem & { line: number } {
-  const problem = { source: file.path, line, ...(mayBeShown(key) ? { key } : {}) };
+function unknownKey(
+  file: SecretsFile,
+  { key, line }: Assignment,
+  shown: { key?: string },
+): Problem & { line: number } {
+  const problem = { source: file.path, line, ...shown };
   if (key === secretsDirKey) {
     return { ...problem, message: 'names the folder that this file lies in: set it in the environment' };
   }
-  const meant = nearest(key, keys);
+  const meant = nearest(key, variableKeys);
   const home = settings.find(([, setting]) => setting.key === meant)?.[1].file;
   if (meant === key) return { ...problem, message: `belongs in ${home}` };
   if (meant === undefined) return { ...problem, message: 'there is no such key' };
@@ -175,9 +188,9 @@ function modeWarnings(file: SecretsFile): Problem[] {
 }
 
 function misspelledVariables(environment: LoadInput['environment']): Problem[] {
-  const known = [...keys, secretsDirKey];
+  const known = [...variableKeys, secretsDirKey];
   return Object.keys(environment)
-    .filter((name) => name.startsWith('APP_') && !known.includes(name))
+    .filter((name) => /^(APP|CERT)_/.test(name) && !known.includes(name))
     .flatMap((key) => {
       const meant = nearest(key, known, 2);
       if (meant === undefined) return [];

@@ -15,7 +15,7 @@ function canonicalAddress(text: string): string | undefined {
  * A DNS name in lower case, international letters as `xn--` (RFC 5890), without a dot at the end; or
  * undefined. A name that ends in a number is refused: it is a mistyped address.
  */
-function canonicalName(text: string, label = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/): string | undefined {
+export function canonicalName(text: string, label = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/): string | undefined {
   const bare = text.replace(/\.$/, '');
   const ascii = (/^[\x20-\x7e]*$/.test(bare) ? bare : domainToASCII(bare)).toLowerCase();
   const labels = ascii.split('.');
@@ -49,17 +49,6 @@ export const network: Kind<string> = {
 export const serverName: Kind<string> = {
   allowed: 'a DNS name or an IP address, without scheme, port, path or brackets',
   parse: (text) => canonicalAddress(text) ?? canonicalName(text) ?? new Refusal(text),
-  format: String,
-};
-
-/** What a certificate may name: as `serverName`, and `*.` before a DNS name. */
-export const certificateName: Kind<string> = {
-  allowed: 'a DNS name, *. and a DNS name, or an IP address, without scheme, port, path or brackets',
-  parse(text) {
-    if (!text.startsWith('*.')) return serverName.parse(text);
-    const parent = canonicalName(text.slice(2));
-    return parent === undefined || !parent.includes('.') ? new Refusal(text) : `*.${parent}`;
-  },
   format: String,
 };
 
@@ -133,6 +122,7 @@ export const httpsUrl: Kind<string> = {
 /** An `https:` address, or a file of this host. */
 export const httpsUrlOrFile: Kind<string> = {
   allowed: `${httpsUrl.allowed}, or the absolute path of a file`,
+  offers: 'path',
   parse: (text) => (isAbsolute(text) ? text : httpsUrl.parse(text)),
   format: String,
 };

@@ -7,6 +7,7 @@ import { type Kind, Refusal } from './kind.ts';
 export function choice<const W extends string>(...words: readonly W[]): Kind<W> {
   return {
     allowed: words.join(', '),
+    offers: words,
     parse: (text) => words.find((word) => word === text.toLowerCase()) ?? new Refusal(text),
     format: String,
   };
@@ -29,6 +30,7 @@ export function wholeNumber(min: number, max: number, what = 'a whole number'): 
 export function wordOr<const W, T>(word: string, value: W, kind: Kind<T>): Kind<T | W> {
   return {
     allowed: `${word}, or ${kind.allowed}`,
+    offers: [word, ...(typeof kind.offers === 'object' ? kind.offers : [])],
     parse: (text, baseFolder) => (text.toLowerCase() === word ? value : kind.parse(text, baseFolder)),
     format: (given) => (given === value ? word : kind.format(given as T)),
   };
@@ -60,6 +62,7 @@ export function pattern(shape: RegExp, allowed: string): Kind<string> {
 /** `on` is true, `off` is false. */
 export const onOff: Kind<boolean> = {
   allowed: 'on, off',
+  offers: ['on', 'off'],
   parse: (text) => ({ on: true, off: false })[text.toLowerCase()] ?? new Refusal(text),
   format: (value) => (value ? 'on' : 'off'),
 };
@@ -69,6 +72,7 @@ export const port = wholeNumber(1, 65_535, 'a port');
 /** `auto` is one for each processor core that this process may use. */
 export const workerCount: Kind<number> = {
   allowed: 'auto, or a whole number from 1 to 256',
+  offers: ['auto'],
   parse: (text) => (text.toLowerCase() === 'auto' ? availableParallelism() : wholeNumber(1, 256).parse(text)),
   format: String,
 };
@@ -110,12 +114,19 @@ export function seconds(min: number, max: number): Kind<number> {
 /** A path of this host, made absolute. */
 export const path: Kind<string> = {
   allowed: 'an absolute path',
+  offers: 'path',
   parse(text, baseFolder) {
     if (text.startsWith('~')) return new Refusal(text, 'only a shell knows what ~ is');
     if (isAbsolute(text)) return resolve(text);
     return baseFolder === undefined ? new Refusal(text) : resolve(baseFolder, text);
   },
   format: String,
+};
+
+/** A program that is run as it is, without a shell between. */
+export const programPath: Kind<string> = {
+  ...path,
+  allowed: 'the absolute path of a program, without arguments',
 };
 
 /** A command line for `/bin/sh -c`. */

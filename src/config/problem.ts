@@ -12,6 +12,8 @@ export interface Problem {
   readonly found?: string;
   /** What may stand there instead. */
   readonly allowed?: string;
+  /** What to do, where that is something else than to correct what is named. */
+  readonly remedy?: string;
 }
 
 /** Text from outside on one line, in quotes, cut where it is long. */
@@ -39,10 +41,14 @@ export class ConfigError extends Failure {
   constructor(problems: readonly Problem[]) {
     const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
     const lines = problems.map((problem) => `  ${formatProblem(problem)}`);
+    const [remedy, ...others] = new Set(problems.map((problem) => problem.remedy));
     super([`the configuration has ${count}:`, ...lines].join('\n'), {
       code: 'config-invalid',
       exitCode: exitCodes.usage,
-      remedy: 'correct what is named above; "appliance config check" says when it is right',
+      remedy:
+        others.length === 0 && remedy !== undefined
+          ? remedy
+          : 'correct what is named above; "appliance config check" says when it is right',
     });
     this.problems = problems;
   }

@@ -1,6 +1,6 @@
 import { calendar } from './calendar.ts';
+import { certificateLists } from './certificate-names.ts';
 import {
-  certificateName,
   httpsUrl,
   httpsUrlOrFile,
   listenHost,
@@ -23,6 +23,7 @@ import {
   path,
   pattern,
   port,
+  programPath,
   seconds,
   secretText,
   token,
@@ -30,6 +31,7 @@ import {
   wordOr,
   workerCount,
 } from './parsers.ts';
+import { letsEncrypt, letsEncryptStaging } from './lets-encrypt.ts';
 import { defaultDataFolder, defaultRunFolder } from './paths.ts';
 import { type Setting, settingsOf } from './setting.ts';
 
@@ -47,8 +49,6 @@ const secret = { secret: true } as const;
 const noNetworks: readonly string[] = [];
 const networks = wordOr('none', noNetworks, listOf(network, 'networks'));
 const names = listOf(serverName, 'names');
-const letsEncrypt = 'https://acme-v02.api.letsencrypt.org/directory';
-const letsEncryptStaging = 'https://acme-staging-v02.api.letsencrypt.org/directory';
 const edition = pattern(/^[A-Za-z0-9]+(-[A-Za-z0-9]+)+$/, 'a name such as GeoLite2-City');
 
 /** Every key there is. The example files, the flags, the checks and the type `Config` all come from here. */
@@ -62,7 +62,6 @@ export const schema = {
     help: 'The port for plain HTTP. A public server has 80 here: certificate authorities ask there.',
   }),
   httpsPort: app('APP_HTTPS_PORT', port, {
-    ...later,
     default: '8443',
     help: 'The port for HTTPS. A public server has 443 here.',
   }),
@@ -102,7 +101,6 @@ export const schema = {
     'APP_HSTS',
     wordOr('auto', 'auto', wordOr('off', 'off', wholeNumber(0, 315_360_000, 'seconds'))),
     {
-      ...later,
       default: 'auto',
       help: 'How long browsers are told to come back over HTTPS alone.',
     },
@@ -143,13 +141,15 @@ export const schema = {
     default: 'cache',
     help: 'Where the sessions of signed-in people live: in the cache, or in the database as well.',
   }),
+  visits: app('APP_VISITS', onOff, {
+    default: 'on',
+    help: 'Count visits by hour, country, network operator and status; never by address.',
+  }),
   keepAddressesDays: app('APP_KEEP_ADDRESSES', wordOr('off', undefined, wholeNumber(1, 3650, 'days')), {
-    ...later,
     default: 'off',
     help: 'For how many days the addresses of callers are kept. off: not at all.',
   }),
   alertCommand: app('APP_ALERT_COMMAND', command, {
-    ...later,
     ...secret,
     example: 'mail -s "$ALERT_SUBJECT" root',
     help:
@@ -167,128 +167,127 @@ export const schema = {
     help: 'Where databases come from, in place of MaxMind.',
   }),
   backupSchedule: app('BACKUP_SCHEDULE', wordOr('off', undefined, calendar), {
-    ...later,
     default: 'daily',
-    help: 'When a backup is made.',
+    help:
+      'When a backup is made, as systemd.time(7) writes it. One that was missed is made up for soon after the start. off: ' +
+      'only by hand.',
   }),
   backupKeep: app('BACKUP_KEEP', wholeNumber(1, 1000), {
-    ...later,
     default: '7',
-    help: 'How many backups stay; the oldest go first.',
+    help:
+      'How many backups stay; the oldest go first. Those that are not encrypted and copies from before a restore are ' +
+      'counted on their own, and the newest that was proven to restore stays anyway.',
   }),
   backupPassphraseFile: app('BACKUP_PASSPHRASE_FILE', path, {
-    ...later,
     example: '/etc/appliance/stack/backup.passphrase',
-    help: 'The file with the passphrase that backups are encrypted with. Without it they hold no secrets.',
+    help:
+      'The file with the passphrase that backups are encrypted with. Without it they hold no private keys and no passwords, ' +
+      "but the hashes of people's.",
   }),
   backupCopyCommand: app('BACKUP_COPY_COMMAND', command, {
-    ...later,
+    ...secret,
     example: 'rclone copy "$BACKUP_FILE" remote:backups',
-    help: 'Run after each backup, to take it off this host.',
+    help:
+      'Run after each backup, as the user of the service, to take it off this host. Treated as a secret, because it may ' +
+      'name an account.',
   }),
 
-  certDomains: acme('CERT_DOMAIN', listOf(certificateName, 'names'), {
-    example: 'whoami.example.com',
+  certificates: acme('CERT_DOMAIN', certificateLists, {
+    example: 'whoami.example.com,www.example.com;mail.example.com',
     help:
-      'The names and addresses that the certificate is for. They are answered to at once, as those of ' +
-      'APP_PUBLIC_NAMES are. A name that starts with *. needs CERT_DNS_HOOK.',
+      'The names and addresses that certificates are for: those between commas share one, a semicolon starts ' +
+      'another. They are answered to at once, as those of APP_PUBLIC_NAMES are. A name that starts with *. needs ' +
+      'CERT_DNS_HOOK.',
   }),
   certEmail: acme('CERT_EMAIL', email, {
-    ...later,
     example: 'admin@example.com',
     help: 'Where the certificate authority reaches you.',
   }),
   certDirectoryUrl: acme('CERT_DIRECTORY_URL', httpsUrl, {
-    ...later,
     default: letsEncrypt,
     help: 'The ACME directory of the certificate authority.',
   }),
   certStagingUrl: acme('CERT_STAGING_URL', httpsUrl, {
-    ...later,
-    default: letsEncryptStaging,
-    help: 'The directory that is tried first after a failure, so that retries do not use up the limits.',
+    example: letsEncryptStaging,
+    help:
+      'The directory that is tried first after a failure, so that retries do not use up the limits. Where nothing ' +
+      "is set, Let's Encrypt's own is used for its certificates, and none for those of another authority.",
   }),
   certCaFile: acme('CERT_CA_FILE', path, {
-    ...later,
     example: '/etc/appliance/secrets/ca.pem',
-    help: 'The trust anchor of a private certificate authority, as PEM.',
+    help:
+      'The trust anchor of a private certificate authority, as PEM. Where it is not set the authority is taken for ' +
+      'a public one, which signs no private names and addresses.',
   }),
   certKeyType: acme('CERT_KEY_TYPE', choice('ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-4096'), {
-    ...later,
     default: 'ecdsa-p256',
     help: 'The kind of key that a certificate gets.',
   }),
   certProfile: acme('CERT_PROFILE', token, {
-    ...later,
     example: 'tlsserver',
-    help: 'The profile to ask for, where the authority has several.',
+    help:
+      'The profile to ask for, where the authority has several. IP addresses take shortlived by themselves where ' +
+      'it is offered.',
   }),
   certEabKid: acme('CERT_EAB_KID', token, {
-    ...later,
     example: 'kid-1',
     help: 'The key identifier of an account that the authority made for you (external account binding).',
   }),
   certEabHmac: acme('CERT_EAB_HMAC', base64urlKey, {
-    ...later,
     ...secret,
     example: 'ZXhhbXBsZS1leGFtcGxlLWV4YW1wbGU',
     help: 'The key that goes with CERT_EAB_KID.',
   }),
   certFallbackDirectoryUrl: acme('CERT_FALLBACK_DIRECTORY_URL', httpsUrl, {
-    ...later,
     example: 'https://acme.example.net/directory',
-    help: 'A second authority, asked when the first does not deliver.',
+    help: 'A second authority, asked when the first has not delivered for a day.',
   }),
   certFallbackCaFile: acme('CERT_FALLBACK_CA_FILE', path, {
-    ...later,
     example: '/etc/appliance/secrets/fallback-ca.pem',
     help: 'The trust anchor of the second authority, where it is a private one.',
   }),
   certFallbackEabKid: acme('CERT_FALLBACK_EAB_KID', token, {
-    ...later,
     example: 'kid-2',
     help: 'As CERT_EAB_KID, for the second authority.',
   }),
   certFallbackEabHmac: acme('CERT_FALLBACK_EAB_HMAC', base64urlKey, {
-    ...later,
     ...secret,
     example: 'ZmFsbGJhY2stZmFsbGJhY2stZmFsbGJhY2s',
     help: 'The key that goes with CERT_FALLBACK_EAB_KID.',
   }),
   certRenewCheckMs: acme('CERT_RENEW_CHECK', duration('1m', '7d'), {
-    ...later,
     default: '1h',
     help: 'How often certificates are looked at to see whether one is due.',
   }),
-  certHook: acme('CERT_HOOK', command, {
-    ...later,
-    example: 'systemctl reload postfix',
-    help: 'Run after a certificate changed.',
+  certHook: acme('CERT_HOOK', programPath, {
+    example: '/usr/local/bin/certificate-hook',
+    help:
+      'A program that is told of certificates, as the user of the service, with the event (issued, failed, ' +
+      'expiring, expired) in CERT_EVENT, and CERT_NAMES, CERT_FILE, CERT_KEY_FILE, CERT_AUTHORITY, CERT_NOT_AFTER, ' +
+      "CERT_ERROR, CERT_REMEDY and certbot's RENEWED_DOMAINS and RENEWED_LINEAGE. Only root may be able to write it.",
   }),
-  certDnsHook: acme('CERT_DNS_HOOK', command, {
-    ...later,
+  certDnsHook: acme('CERT_DNS_HOOK', programPath, {
     example: '/usr/local/bin/dns-hook',
-    help: 'Run to set and remove the DNS records that prove a name to be yours (dns-01).',
+    help:
+      'A program that sets and removes the DNS records which prove a name to be yours (dns-01). Where it is set, all ' +
+      "names but addresses are proven that way. Its first argument is auth or cleanup; it gets certbot's " +
+      'CERTBOT_DOMAIN and CERTBOT_VALIDATION, and at the clean-up CERTBOT_AUTH_OUTPUT. Only root may be able to write it.',
   }),
 
   postgresHost: postgres('POSTGRES_HOST', postgresHost, {
-    ...later,
     example: '127.0.0.1',
     help: 'The PostgreSQL server. Without it the database is embedded.',
   }),
-  postgresPort: postgres('POSTGRES_PORT', port, { ...later, default: '5432', help: 'Its port.' }),
+  postgresPort: postgres('POSTGRES_PORT', port, { default: '5432', help: 'Its port.' }),
   postgresDatabase: postgres('POSTGRES_DB', token, {
-    ...later,
     default: 'appliance',
     help: 'The database there.',
   }),
   postgresUser: postgres('POSTGRES_USER', token, {
-    ...later,
     default: 'appliance',
     help: 'The role to sign in as.',
   }),
   postgresPassword: postgres('POSTGRES_PASSWORD', secretText, {
-    ...later,
     ...secret,
     example: 'change-me',
     help: 'Its password.',
@@ -296,49 +295,51 @@ export const schema = {
   postgresSslMode: postgres(
     'POSTGRES_SSLMODE',
     choice('disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'),
-    { ...later, default: 'prefer', help: 'Whether the connection is encrypted, as libpq means it.' },
+    { default: 'prefer', help: 'Whether the connection is encrypted, as libpq means it.' },
   ),
+  postgresCaFile: postgres('POSTGRES_CA_FILE', path, {
+    example: '/etc/appliance/secrets/postgres-ca.pem',
+    help: 'The trust anchor of the server, where its certificate is of a private authority (verify-ca, verify-full).',
+  }),
 
   redisConnectionType: redis(
     'REDIS_CONNECTION_TYPE',
     choice('redis', 'rediss', 'unix', 'sentinel', 'cluster'),
     {
-      ...later,
       default: 'redis',
       help: 'How the cache is reached: plain, over TLS, by a Unix socket, or several.',
     },
   ),
   redisHosts: redis('REDIS_HOST', listOf(redisHost, 'servers'), {
-    ...later,
     example: '127.0.0.1',
     help:
       'The Redis or Valkey server; a path for unix, several with commas for sentinel and cluster. Without it the ' +
       'cache is embedded.',
   }),
   redisPort: redis('REDIS_PORT', port, {
-    ...later,
     default: '6379',
     help: 'The port, where REDIS_HOST names none.',
   }),
   redisDatabase: redis('REDIS_DB', wholeNumber(0, 1023), {
-    ...later,
     default: '0',
     help: 'The number of the database there.',
   }),
   redisPassword: redis('REDIS_PASS', secretText, {
-    ...later,
     ...secret,
     example: 'change-me',
     help: 'The password. The same stands in redis.password.conf, where the server reads it.',
   }),
   redisTtlMs: redis('REDIS_TTL', seconds(1, 31_536_000), {
-    ...later,
     default: '3600',
     help: 'How long an entry lives that has no life of its own.',
   }),
 
+  redisCaFile: redis('REDIS_CA_FILE', path, {
+    example: '/etc/appliance/secrets/redis-ca.pem',
+    help: 'The trust anchor of the server, where its certificate is of a private authority (rediss).',
+  }),
+
   redisRequirePass: requirepass('requirepass', secretText, {
-    ...later,
     ...secret,
     example: 'change-me',
     help: 'Read by the Redis container. The same password as REDIS_PASS in redis.env.',

@@ -2,8 +2,10 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { reasonOf } from '../core/errors.ts';
+import { isDenied } from '../core/storage-failure.ts';
 import { nearest } from '../core/nearest.ts';
 import { parseEnvFile, type ParsedFile } from './env-file.ts';
+import { installedSecretsFolder } from './paths.ts';
 import type { Problem } from './problem.ts';
 import { type FileName, files } from './setting.ts';
 import { parseGeoipKeyFile, parseRedisPasswordFile } from './special-files.ts';
@@ -30,10 +32,14 @@ export function readSecretsFolder(folder: string): SecretsFolder {
   try {
     names = readdirSync(folder);
   } catch (error) {
+    const message = `the secrets folder cannot be read: ${reasonOf(error)}`;
     const remedy = 'name another with --secrets-dir or APP_SECRETS_DIR, or make this one readable';
     problems.push({
       source: folder,
-      message: `the secrets folder cannot be read: ${reasonOf(error)}; ${remedy}`,
+      // that of an installed host nobody but root and the service is to read
+      ...(folder === installedSecretsFolder && isDenied(error)
+        ? { message, remedy: 'use sudo' }
+        : { message: `${message}; ${remedy}` }),
     });
     return { files: [], problems, warnings: [] };
   }
@@ -69,7 +75,7 @@ function statOf(path: string): { mode: number; size: number; isFile: boolean } {
   return { mode: stat.mode & 0o777, size: stat.size, isFile: stat.isFile() };
 }
 
-function parserOf(name: FileName): (text: string) => ParsedFile {
+export function parserOf(name: FileName): (text: string) => ParsedFile {
   if (name === 'redis.password.conf') return parseRedisPasswordFile;
   return name === 'geoip.key' ? parseGeoipKeyFile : parseEnvFile;
 }

@@ -41,13 +41,13 @@ export function problemAt(setting: Setting<unknown>, origin: Origin, message: st
   return { ...place(origin), key: setting.key, message };
 }
 
-/** Reads the text of one setting. */
+/** Reads the text of one setting: its value, or everything that is wrong with it. */
 export function readValue(
   field: Field,
   setting: Setting<unknown>,
   given: { readonly text: string; readonly origin: Origin } | undefined,
   surroundings: Surroundings,
-): Value<unknown> | Problem {
+): Value<unknown> | readonly Problem[] {
   const origin: Origin = given?.origin ?? { kind: 'default' };
   const text =
     given?.text ?? (typeof setting.default === 'function' ? setting.default(surroundings) : setting.default);
@@ -56,11 +56,12 @@ export function readValue(
   // A path in a file would otherwise mean another folder each time somebody starts elsewhere.
   const value = setting.kind.parse(text, origin.kind === 'file' ? undefined : surroundings.workingFolder);
   if (!(value instanceof Refusal)) return { field, setting, origin, text, value: deepFreeze(value), problem };
-  return {
-    ...problem(`is not right${value.why === undefined ? '' : ` (${value.why})`}`),
-    ...(setting.secret ? {} : { found: value.found }),
-    allowed: setting.kind.allowed,
-  };
+  return [value, ...value.others].map(({ found, why }, index) => ({
+    ...problem(`is not right${why === undefined ? '' : ` (${why})`}`),
+    ...(setting.secret ? {} : { found }),
+    // once is enough
+    ...(index === 0 ? { allowed: setting.kind.allowed } : {}),
+  }));
 }
 
 function deepFreeze<T>(value: T): T {

@@ -29,6 +29,11 @@ export function parseIpAddress(text: string): IpAddress | undefined {
   return parseIpv6(text);
 }
 
+/** Whether a text is an address: among the names of a certificate, one that no client sends as server name (RFC 6066 §3). */
+export function isIpAddress(text: string): boolean {
+  return parseIpAddress(text) !== undefined;
+}
+
 /** The address in the 4 or 16 bytes of a socket address, network byte order. */
 export function ipAddressFromBytes(bytes: ArrayBuffer): IpAddress {
   const view = new DataView(bytes);

@@ -6,6 +6,8 @@ export interface Answer {
   readonly status: number;
   readonly head: HeaderBlock;
   readonly body: string;
+  /** For people who look with a browser: over plain HTTP they are sent to HTTPS. */
+  readonly page?: true;
 }
 
 /** The value of `Content-Type` with further header lines behind it, as the bytes that are sent. */

@@ -69,13 +69,13 @@ function isEscaped(line: string, at: number): boolean {
   return (at - start) % 2 === 1;
 }
 
-/** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`. */
+/** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`; a port may be obfuscated, `:_p1` (RFC 7239 §6.3). */
 function parseEntry(entry: string): IpAddress | undefined {
   const plain = parseIpAddress(entry);
   if (plain !== undefined) return plain;
-  const bracketed = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(entry);
+  const bracketed = /^\[([^\]]+)\](?::(?:\d{1,5}|_[\w.-]+))?$/.exec(entry);
   if (bracketed !== null) return bracketed[1]!.includes(':') ? parseIpAddress(bracketed[1]!) : undefined;
-  const withPort = /^([\d.]+):\d{1,5}$/.exec(entry);
+  const withPort = /^([\d.]+):(?:\d{1,5}|_[\w.-]+)$/.exec(entry);
   return withPort === null ? undefined : parseIpAddress(withPort[1]!);
 }
 

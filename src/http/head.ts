@@ -18,7 +18,7 @@ const bare: Head = { body: 'none', forwarded: noLines };
 let forwardedName: string | undefined;
 let forwarded: string[] | undefined;
 let bodyLines = 0;
-let encoding = '';
+let encoding = 'chunked';
 
 // Made once: a closure for each request would be garbage a hundred thousand times a second.
 const visit = (name: string, value: string): void => {
@@ -32,7 +32,7 @@ const visit = (name: string, value: string): void => {
 
 /**
  * Reads the head. `forwardedHeader` is the name of the header that counts, in lower case; without one, because the peer
- * is no trusted proxy, the lines are not gone through unless there is a body.
+ * is no trusted proxy, the lines are not gone through unless there is a body: an empty Transfer-Encoding is none then.
  */
 export function readHead(request: HttpRequest, forwardedHeader: string | undefined): Head {
   if (
@@ -45,11 +45,11 @@ export function readHead(request: HttpRequest, forwardedHeader: string | undefin
   forwardedName = forwardedHeader;
   forwarded = undefined;
   bodyLines = 0;
-  encoding = '';
+  encoding = 'chunked';
   // All lines: getHeader sees the first of a name only, and a proxy may have added a second.
   request.forEach(visit);
   if (bodyLines === 0 && forwarded === undefined) return bare;
-  const unclear = bodyLines > 1 || (encoding !== '' && encoding.toLowerCase() !== 'chunked');
+  const unclear = bodyLines > 1 || encoding.toLowerCase() !== 'chunked';
   return {
     body: bodyLines === 0 ? 'none' : unclear ? 'unclear' : 'some',
     forwarded: forwarded ?? noLines,

@@ -18,7 +18,8 @@ export function hostMatcher(names: readonly string[]): (host: string) => boolean
   };
 }
 
-function hostName(host: string): string {
+/** The name or address of a `Host`, without port, brackets and closing dot, in lower case. */
+export function hostName(host: string): string {
   const withoutPort = host.startsWith('[')
     ? host.slice(1, Math.max(1, host.indexOf(']')))
     : host.replace(/:\d*$/, '');

@@ -29,6 +29,13 @@ export class ListenError extends Failure {
           'this host has no such address',
           'Choose an address of this host.',
         );
+      case 'EAFNOSUPPORT':
+        return new ListenError(
+          host,
+          port,
+          'this kernel has no IPv6',
+          'Listen on IPv4 alone: set APP_LISTEN_HOST=0.0.0.0.',
+        );
       default:
         return new ListenError(host, port, error.message, freeIt);
     }

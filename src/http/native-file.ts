@@ -36,7 +36,8 @@ export interface Environment {
   readonly execPath: string;
 }
 
-const fileName = `uws-${nativeSha256.slice(0, 8)}.node`;
+/** What it is called wherever it lies. */
+export const nativeFileName = `uws-${nativeSha256.slice(0, 8)}.node`;
 
 /**
  * Where the packaged binary looks for its native file, best first: beside itself, where an installation that
@@ -49,8 +50,8 @@ export function candidateFolders({ env, uid, execPath }: Environment): Candidate
   const own = (uid === 0 ? ['/var/cache'] : named).map((folder) => join(folder, 'appliance'));
   const shared = ['/var/tmp', '/dev/shm', '/tmp', '/run'].map((folder) => join(folder, `appliance-${uid}`));
   return [
-    { folder: dirname(execPath), file: fileName, ours: false },
-    ...[...new Set([...own, ...shared])].map((folder) => ({ folder, file: fileName, ours: true })),
+    { folder: dirname(execPath), file: nativeFileName, ours: false },
+    ...[...new Set([...own, ...shared])].map((folder) => ({ folder, file: nativeFileName, ours: true })),
   ];
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { isSea } from 'node:sea';
 import { checkoutAssets, readAsset } from '../core/assets.ts';
 import { Failure, reasonOf } from '../core/errors.ts';
+import { hostGlibc } from '../core/glibc.ts';
 import { candidateFolders, loadFrom } from './native-file.ts';
 import type { Candidate } from './native-file.ts';
 import { oldestGlibc } from './native-hash.ts';
@@ -69,9 +70,9 @@ export interface TemplatedApp {
 
 /** Valid until its handler returns. */
 export interface HttpRequest {
-  /** The first line of that name, '' where there is none; the name in lower case. */
+  /** The first line of that name, a character for each byte, '' where there is none; the name in lower case. */
   getHeader(name: string): string;
-  /** Every header line in the order sent, names in lower case, duplicates too. */
+  /** Every header line in the order sent, names in lower case, duplicates too; values are read as UTF-8. */
   forEach(visit: (name: string, value: string) => void): void;
   /** In lower case. */
   getMethod(): string;
@@ -164,7 +165,9 @@ function open(path: string): Native {
   try {
     process.dlopen(module, path);
   } catch (error) {
-    throw /version `GLIBC_[\d.]+' not found/.test(reasonOf(error)) ? glibcTooOld(hostGlibc(), error) : error;
+    throw /version `GLIBC_[\d.]+' not found/.test(reasonOf(error))
+      ? glibcTooOld(hostGlibc() ?? 'of an unknown version', error)
+      : error;
   }
   return module.exports as Native;
 }
@@ -176,13 +179,6 @@ export function glibcTooOld(found: string, cause?: unknown): Failure {
     remedy: 'use Ubuntu 24.04 or later, or Debian 12 or later',
     cause,
   });
-}
-
-function hostGlibc(): string {
-  const report = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean };
-  report.excludeNetwork = true; // else it asks the name service for the other end of every socket
-  const { header } = report.getReport() as { header: { glibcVersionRuntime?: string } };
-  return header.glibcVersionRuntime ?? 'of an unknown version';
 }
 
 function uid(): number {

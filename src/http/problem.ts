@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import { printable } from '../core/printable.ts';
 import { always, headerBlock, problemType, textType, type Answer, type HeaderBlock } from './answer.ts';
 import type { Representation } from './negotiate.ts';
 import type { ProblemCode } from './problem-codes.ts';
@@ -28,7 +29,7 @@ export function problemAnswer(problem: Problem, wanted: Representation | undefin
   const { status, code, message } = problem;
   if (wanted === 'text') {
     // A caller's own text may stand in the message: one line stays one line.
-    return { status, head: head(textType, problem), body: `${message.replaceAll(/\p{Cc}+/gu, ' ')}\n` };
+    return { status, head: head(textType, problem), body: `${printable(message)}\n` };
   }
   const body = JSON.stringify({
     type: 'about:blank',

@@ -24,6 +24,7 @@ export class Request {
   private readonly request: HttpRequest;
   private readonly forwarded: readonly string[];
   private readonly rules: RequestRules;
+  private known: Remembered | undefined;
 
   constructor(
     path: string,
@@ -44,11 +45,22 @@ export class Request {
     return this.request.getHeader(lowerCaseName);
   }
 
+  /** The same as people read it, in UTF-8 as in `headerLines`: `header` has a character for each byte. */
+  headerText(lowerCaseName: string): string {
+    const value = this.header(lowerCaseName);
+    return /[\u0080-\u00ff]/.test(value) ? Buffer.from(value, 'latin1').toString() : value;
+  }
+
   /** Every header line, names in lower case, in order. */
   headerLines(): [name: string, value: string][] {
     const lines: [string, string][] = [];
     this.request.forEach((name, value) => lines.push([name, value]));
     return lines;
+  }
+
+  /** All that follows the question mark, as sent; empty where there is nothing. */
+  query(): string {
+    return this.request.getQuery() ?? '';
   }
 
   peerIsLoopback(): boolean {
@@ -61,15 +73,21 @@ export class Request {
     return this.rules.clientAddress(this.peer, this.forwarded);
   }
 
+  /** What is known of who is asking; may be called when the native objects are gone. */
+  visitor(): Remembered {
+    return (this.known ??= this.rules.lookup(this.client()));
+  }
+
   /** The address that is asked about: `?ip=`, else the client's. Throws Problem 400 for a value that is none. */
   subject(): Remembered {
-    const query = this.request.getQuery();
-    return this.rules.lookup(query ? (askedAddress(query) ?? this.client()) : this.client());
+    const query = this.query();
+    const asked = query ? askedAddress(query) : undefined;
+    return asked === undefined ? this.visitor() : this.rules.lookup(asked);
   }
 
   /** Whether `?ip=` names an address, the caller's own or another. */
   asksForAnother(): boolean {
-    return askedAddress(this.request.getQuery() ?? '') !== undefined;
+    return askedAddress(this.query()) !== undefined;
   }
 
   record(): WhoamiRecord {

@@ -5,6 +5,8 @@ import type { Request } from './request.ts';
 export interface Route {
   /** The path, or, ending in `/:name`, everything one segment below it. */
   readonly path: string;
+  /** Asked by what looks after the service, which is no visit. */
+  readonly housekeeping?: true;
   handle(request: Request): Answer | Promise<Answer>;
 }
 

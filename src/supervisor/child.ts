@@ -1,5 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts';
+import type { ChildProcess } from 'node:child_process';
+import { startProgram } from '../core/start-program.ts';
+import type { FromWorker, ToWorker, WorkerChange, WorkerSettings } from './messages.ts';
 
 /** The command line that starts a worker from this very program. */
 export interface WorkerCommand {
@@ -12,6 +13,8 @@ export interface WorkerCommand {
 export interface Child {
   readonly pid: number | undefined;
   readonly startedAt: number;
+  /** The worker answers with `changed` and this number. */
+  change(id: number, change: WorkerChange): void;
   drain(): void;
   kill(): void;
 }
@@ -23,9 +26,10 @@ export interface ChildEvents {
 }
 
 export function startChild(command: WorkerCommand, settings: WorkerSettings, events: ChildEvents): Child {
-  const child: ChildProcess = spawn(command.file, command.arguments, {
+  const child: ChildProcess = startProgram(command.file, command.arguments, {
     env: command.environment,
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // the native server prints to standard output when a name is added
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   // A send to a child that has just died fails; its end is reported by itself.
   const send = (message: ToWorker): void => {
@@ -44,6 +48,7 @@ export function startChild(command: WorkerCommand, settings: WorkerSettings, eve
   return {
     pid: child.pid,
     startedAt: performance.now(),
+    change: (id, change) => send({ type: 'change', id, change }),
     drain: () => send({ type: 'drain' }),
     kill: () => child.kill('SIGKILL'),
   };

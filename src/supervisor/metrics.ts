@@ -1,5 +1,8 @@
 import { Counter, Gauge, Histogram, Registry, type MetricType } from 'prom-client';
 import { latencyBuckets } from '../http/counts.ts';
+import { addCertificateMetrics, type CertificateState } from './certificate-metrics.ts';
+import type { ServiceState } from './control-messages.ts';
+import { addStateMetrics } from './state-metrics.ts';
 import type { WorkerCounts } from './messages.ts';
 
 /** The sums over all workers there ever were, as Prometheus reads them. */
@@ -9,6 +12,10 @@ export interface Metrics {
   workerRestarted(): void;
   /** Drops the gauges of a worker that ended; what it counted stays. */
   forget(slot: string): void;
+  /** Where the state of the certificates is asked for, when somebody asks for the metrics. */
+  certificates(status: () => Promise<readonly CertificateState[]>): void;
+  /** As `certificates`, for database, cache and visits. */
+  state(status: () => ServiceState | undefined): void;
   /** The exposition text and its media type. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -37,7 +44,7 @@ export function createMetrics(version: string): Metrics {
   gauge('http_connections', 'Connections open now.', () =>
     over(({ connections }) => connections).reduce((sum, count) => sum + count, 0),
   );
-  const lookups = counter('lookups_total', 'Addresses looked up, from memory or the databases.');
+  const lookups = counter('lookups_total', 'Addresses looked up, for answers and to count visits.');
   const cacheHits = counter('lookup_cache_hits_total', 'Look-ups that were answered from memory.');
   const unreadable = counter(
     'geoip_unreadable_records_total',
@@ -57,7 +64,19 @@ export function createMetrics(version: string): Metrics {
     registers,
   }).set({ version, node: process.version }, 1);
 
+  let certificates: () => Promise<readonly CertificateState[]> = () => Promise.resolve([]);
+  addCertificateMetrics(registry, () => certificates());
+
+  let state: (() => ServiceState | undefined) | undefined;
+  addStateMetrics(registry, () => state?.());
+
   return {
+    state(status) {
+      state = status;
+    },
+    certificates(status) {
+      certificates = status;
+    },
     add(slot, counts) {
       slots.set(slot, counts);
       for (const [routeAndStatus, count] of Object.entries(counts.requests)) {

@@ -1,12 +1,33 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { exitCodes, Failure, reasonOf } from '../core/errors.ts';
+import { exitCodes, Failure } from '../core/errors.ts';
+import { createTurns } from '../core/turns.ts';
 import type { Counter } from '../http/counts.ts';
-import type { Server } from '../http/server.ts';
-import type { FromWorker, ToldFailure, ToWorker, WorkerSettings } from './messages.ts';
+import type { PlainServer } from '../http/plain-server.ts';
+import type { PublicServer } from '../http/public-server.ts';
+import type { VisitBatch } from '../ports/visit-batch.ts';
+import type { DescriptorWatch } from './descriptor-watch.ts';
+import {
+  type EditionInUse,
+  type FromWorker,
+  toldFailure,
+  type ToWorker,
+  type WorkerChange,
+  type WorkerSettings,
+} from './messages.ts';
 
 export interface WorkerService {
-  readonly server: Server;
+  readonly server: PublicServer;
+  /** Where its supervisor asks whether it answers. */
+  readonly checkServer: PlainServer;
   readonly counter: Counter;
+  readonly isOutOfDescriptors: DescriptorWatch;
+  /** What there were of visits since the last call. */
+  takeVisits(): VisitBatch | undefined;
+  /** Why not every certificate is served over HTTPS. */
+  readonly withoutTls: unknown;
+  readonly editions: readonly EditionInUse[];
+  /** Rejects with a Failure when the change cannot be made; then all is as before. */
+  change(change: WorkerChange): Promise<void>;
 }
 
 const countsEveryMs = 1000;
@@ -14,10 +35,10 @@ const orphanCheckEveryMs = 500;
 
 /**
  * The life of a worker process: told its settings, it serves, tells its counts once a second, drains when told
- * to, and ends when its supervisor is gone. Signals for the whole group (Ctrl-C, a closed terminal) are the
- * supervisor's to act on. Resolves when the process may end.
+ * to, and ends when its supervisor is gone. Signals for the whole group (Ctrl-C, a closed terminal, `timeout`) are
+ * the supervisor's to act on. Resolves when the process may end.
  */
-export function runWorker(start: (settings: WorkerSettings) => WorkerService): Promise<void> {
+export function runWorker(start: (settings: WorkerSettings) => Promise<WorkerService>): Promise<void> {
   const { send } = process;
   if (send === undefined) {
     throw new Failure('"worker" is started by "appliance serve", not by hand', {
@@ -30,8 +51,7 @@ export function runWorker(start: (settings: WorkerSettings) => WorkerService): P
     if (process.connected) process.send?.(message, undefined, undefined, then);
     else then();
   };
-  process.on('SIGINT', () => {});
-  process.on('SIGHUP', () => {});
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
   return new Promise((resolve) => {
     let service: WorkerService | undefined;
@@ -40,11 +60,23 @@ export function runWorker(start: (settings: WorkerSettings) => WorkerService): P
       if (service === undefined) return then?.();
       const loopDelaySeconds = loopDelay.percentile(99) / 1e9;
       loopDelay.reset();
-      tell({ type: 'counts', counts: { ...service.counter.take(), loopDelaySeconds } }, then);
+      tell(
+        {
+          type: 'counts',
+          counts: {
+            ...service.counter.take(),
+            loopDelaySeconds,
+            visits: service.takeVisits(),
+            outOfDescriptors: service.isOutOfDescriptors() || undefined,
+          },
+        },
+        then,
+      );
     };
     const drain = (): void => {
-      if (service === undefined) resolve();
-      else service.server.drain(() => tellCounts(resolve));
+      if (service === undefined) return resolve();
+      service.checkServer.close();
+      service.server.drain(() => tellCounts(resolve));
     };
     let supervisor: number | undefined;
     const endIfOrphaned = (): void => {
@@ -53,29 +85,47 @@ export function runWorker(start: (settings: WorkerSettings) => WorkerService): P
       if (supervisor === undefined ? !process.connected : process.ppid !== supervisor) resolve();
     };
 
-    process.on('message', (message: ToWorker) => {
-      if (message.type === 'drain') return drain();
-      supervisor = message.supervisor;
+    const begin = async (settings: WorkerSettings): Promise<void> => {
       try {
-        service = start(message.settings);
+        service = await start(settings);
       } catch (error) {
         return tell({ type: 'refused', failure: toldFailure(error) }, resolve);
       }
       loopDelay.enable();
       setInterval(tellCounts, countsEveryMs);
-      tell({ type: 'ready' });
+      const { withoutTls, editions, checkServer } = service;
+      tell({
+        type: 'ready',
+        checkPort: checkServer.port,
+        editions,
+        ...(withoutTls === undefined ? {} : { withoutTls: toldFailure(withoutTls) }),
+      });
+    };
+    const make = async (id: number, change: WorkerChange): Promise<void> => {
+      try {
+        await service?.change(change);
+        tell({ type: 'changed', id });
+      } catch (error) {
+        tell({ type: 'changed', id, failure: toldFailure(error) });
+      }
+    };
+
+    // One after the other: a change may come while the one before, or the start, is still under way.
+    const inTurn = createTurns();
+    process.on('message', (message: ToWorker) => {
+      switch (message.type) {
+        case 'drain':
+          return drain();
+        case 'start':
+          supervisor = message.supervisor;
+          void inTurn(() => begin(message.settings));
+          return;
+        case 'change':
+          void inTurn(() => make(message.id, message.change));
+      }
     });
-    process.on('SIGTERM', drain);
     // The kernel may close the channel a moment before it gives the worker a new parent.
     process.on('disconnect', () => setInterval(endIfOrphaned, 20));
     setInterval(endIfOrphaned, orphanCheckEveryMs);
   });
-}
-
-function toldFailure(error: unknown): ToldFailure {
-  if (error instanceof Failure) {
-    const { message, code, remedy, exitCode } = error;
-    return { message, code, remedy, exitCode };
-  }
-  return { message: reasonOf(error), code: 'fault', exitCode: exitCodes.fault };
 }

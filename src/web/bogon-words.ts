@@ -56,7 +56,7 @@ const words: { readonly [kind: string]: readonly [Words, Words?] } = {
 
 /** What a kind of address that is not on the public Internet means to people. */
 export function bogonWords(kind: string, version: 4 | 6): Words {
-  const [ipv4, ipv6] = words[kind] ?? [
+  const [ipv4, ipv6] = (Object.hasOwn(words, kind) ? words[kind] : undefined) ?? [
     { name: escapeHtml(kind), meaning: 'not part of the public Internet' },
   ];
   return version === 6 ? (ipv6 ?? ipv4) : ipv4;

@@ -1,14 +1,17 @@
 import type { IpAddress } from '../core/ip-address.ts';
 import type { GeoDatabase, GeoRecord } from '../ports/geo-database.ts';
-import { bogonKind } from './bogon.ts';
+import { bogonKind } from '../core/bogon.ts';
 import { whoamiFormatter } from './formats.ts';
 import type { WhoamiRecord } from './record.ts';
+import type { VisitGroup } from './visit-tally.ts';
 
 /** A record with the answer that is asked for most often, made once. */
 export interface Remembered {
   readonly record: WhoamiRecord;
   /** The body of `GET /whoami`. */
   readonly whoamiBody: string;
+  /** Where visits from this address are counted, once it has visited. */
+  visits: VisitGroup | undefined;
 }
 
 export interface Lookup {
@@ -34,7 +37,7 @@ export function createLookup(geo: GeoDatabase, maxRemembered = 10_000): Lookup {
 
   const make = (address: IpAddress): Remembered => {
     const record = recordOf(address, geo);
-    return { record, whoamiBody: whoamiJson(record) };
+    return { record, whoamiBody: whoamiJson(record), visits: undefined };
   };
 
   const lookup = (address: IpAddress): Remembered => {

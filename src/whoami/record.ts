@@ -1,6 +1,6 @@
 import { networkText, type IpAddress } from '../core/ip-address.ts';
 import type { GeoEdition, GeoRecord } from '../ports/geo-database.ts';
-import type { BogonKind } from './bogon.ts';
+import type { BogonKind } from '../core/bogon.ts';
 
 /** Everything that is known of one address. */
 export interface WhoamiRecord {

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseIpAddress } from '../../src/core/ip-address.ts';
-import { bogonKind } from '../../src/whoami/bogon.ts';
+import { bogonKind } from '../../src/core/bogon.ts';
 
 /** How many addresses ask, each different from all others. */
 export const callerCount = 1_000_000;

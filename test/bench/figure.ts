@@ -33,6 +33,11 @@ export function atMost(what: string, value: number, most: number, unit: string):
   };
 }
 
+/** `value` has no unit: ours by another's. */
+export function ratioAtMost(what: string, value: number, most: number, measured: string): Figure {
+  return { what, measured, target: `≤ ${most}`, verdict: verdict(value <= most, true) };
+}
+
 function verdict(met: boolean, valid: boolean): Figure['verdict'] {
   if (!valid) return 'void';
   return met ? 'met' : 'not met';

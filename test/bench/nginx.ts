@@ -2,20 +2,31 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
+import type { BenchCertificate } from './certificate.ts';
 import type { Contestant } from './contest.ts';
 import { childrenOf, startPinned } from './pinned-process.ts';
 import { expectSameAnswer, type SampleAnswer } from './sample-answer.ts';
 import { scratchFolder } from './scratch.ts';
 
-/** nginx with one worker that gives one answer to everything: the least that it can do for a request. */
-export async function startNginx(answer: SampleAnswer, core: number): Promise<Contestant> {
+interface NginxOptions {
+  readonly core?: number;
+  /** One where none is said. */
+  readonly workers?: number;
+  /** Serves over TLS with it, and not over plain HTTP. */
+  readonly certificate?: BenchCertificate;
+}
+
+/** nginx that gives one answer to everything: the least that it can do for a request. */
+export async function startNginx(answer: SampleAnswer, options: NginxOptions): Promise<Contestant> {
+  const { core, certificate } = options;
   const folder = scratchFolder();
   const port = await freePort();
   mkdirSync(join(folder, 'logs'));
   const path = join(folder, 'nginx.conf');
-  writeFileSync(path, configuration(folder, port, answer));
-  const nginx = startPinned('nginx', ['-p', folder, '-c', path, '-e', join(folder, 'error.log')], { core });
-  const origin = `http://127.0.0.1:${port}`;
+  writeFileSync(path, configuration(folder, port, answer, options));
+  const args = ['-p', folder, '-c', path, '-e', join(folder, 'error.log')];
+  const nginx = startPinned('nginx', args, core === undefined ? {} : { core });
+  const origin = `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
   await until('nginx answers', () =>
     fetch(origin).then(
       (response) => response.ok,
@@ -31,12 +42,25 @@ export async function startNginx(answer: SampleAnswer, core: number): Promise<Co
   };
 }
 
-function configuration(folder: string, port: number, { body, headers }: SampleAnswer): string {
+function configuration(
+  folder: string,
+  port: number,
+  { body, headers }: SampleAnswer,
+  { workers = 1, certificate }: NginxOptions,
+): string {
   const type = headers.find(([name]) => name === 'content-type')?.[1] ?? 'text/plain';
   const others = headers.filter(([name]) => name !== 'content-type');
+  const tls =
+    certificate === undefined
+      ? []
+      : [
+          `ssl_certificate ${certificate.chainFile};`,
+          `ssl_certificate_key ${certificate.keyFile};`,
+          tlsVersions,
+        ];
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return `daemon off;
-worker_processes 1;
+worker_processes ${workers};
 pid ${folder}/nginx.pid;
 error_log ${folder}/error.log warn;
 events { worker_connections 1024; }
@@ -49,13 +73,16 @@ http {
   types {}
   default_type ${quoted(type)};
   server {
-    listen 127.0.0.1:${port} backlog=1024;
+    listen 127.0.0.1:${port}${certificate === undefined ? '' : ' ssl'} backlog=1024;
+    ${tls.join('\n    ')}
     ${others.map(([name, value]) => `add_header ${name} ${quoted(value)};`).join('\n    ')}
     return 200 ${quoted(body)};
   }
 }
 `;
 }
+
+const tlsVersions = 'ssl_protocols TLSv1.2 TLSv1.3;';
 
 /** A dollar sign would name a variable, and there is no way to write one out. */
 function quoted(text: string): string {

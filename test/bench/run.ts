@@ -3,20 +3,27 @@ import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { exitCodes, Failure, UsageError } from '../../src/core/errors.ts';
+import { backup } from './backup.ts';
+import { counting } from './counting.ts';
 import type { Findings } from './figure.ts';
+import { handshake } from './handshake.ts';
 import { expectTools, machineLines } from './machine.ts';
 import { memory } from './memory.ts';
 import { endAll } from './pinned-process.ts';
 import { findProduct } from './product.ts';
+import { resumption } from './resumption.ts';
 import { removeScratch } from './scratch.ts';
-import { oneCaller, randomCallers, type SpeedOptions } from './speed.ts';
+import { oneCaller, overHttps, randomCallers, type SpeedOptions } from './speed.ts';
 import { startTime } from './start-time.ts';
+import { swap } from './swap.ts';
 import { figuresTable, tableText } from './table.ts';
+import { visitSummary } from './visit-summary.ts';
+import { tlsMemory } from './tls-memory.ts';
 
 const results = join(import.meta.dirname, 'RESULTS.md');
 
 const usage = `npm run bench -- [--only NAME] [--rounds N] [--seconds N] [--no-write]
-NAME: one-caller random-callers start memory; may be given more than once`;
+NAME: one-caller random-callers counting visit-summary backup https handshake resumption swap start memory tls-memory; may be given more than once`;
 
 async function main(): Promise<number> {
   const { only, rounds, seconds, write } = options();
@@ -28,8 +35,16 @@ async function main(): Promise<number> {
   const benchmarks: { readonly [name: string]: () => Promise<Findings> } = {
     'one-caller': () => oneCaller(speed),
     'random-callers': () => randomCallers(speed),
+    counting: () => counting(speed),
+    'visit-summary': () => visitSummary(),
+    backup: () => backup(product),
+    https: () => overHttps(speed),
+    handshake: () => handshake(speed),
+    resumption: () => resumption(product),
+    swap: () => swap(speed),
     start: () => startTime(product),
     memory: () => memory(product, seconds),
+    'tls-memory': () => tlsMemory(product),
   };
   const unknown = only.find((name) => benchmarks[name] === undefined);
   if (unknown !== undefined) throw new UsageError(`there is no benchmark "${unknown}"`, usage);
@@ -81,7 +96,7 @@ take turns, ${rounds} rounds or more of ${seconds} s; wrk has another core and 6
 nginx gives one fixed answer, the product's own body and headers (\`return 200\`). CPU is what the process that
 answers used in user and kernel mode, and stays comparable when the machine is noisy. A run in which that process
 was on its core for less than 95 % of the time is void; a round with such a run does not count and is repeated, for
-two minutes at most.
+two minutes at most. HTTPS is TLS 1.3 with one certificate for both (ECDSA P-256, chain of two).
 `;
 }
 

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { callerCount, writeCallers } from './callers.ts';
+import { makeCertificate } from './certificate.ts';
 import { hold, type Contest, type Contestant, type Standing } from './contest.ts';
-import { atLeast, type Figure, type Findings } from './figure.ts';
+import { atLeast, type Figure, type Findings, type Table } from './figure.ts';
 import { startNginx } from './nginx.ts';
 import { startNodeHttp } from './node-http.ts';
 import { serveProduct, type Product } from './product.ts';
@@ -18,7 +19,7 @@ export interface SpeedOptions {
   readonly clientCore: number;
 }
 
-const path = '/whoami';
+export const path = '/whoami';
 
 /** One caller that asks again and again: what the server itself costs. */
 export function oneCaller(options: SpeedOptions): Promise<Findings> {
@@ -44,6 +45,35 @@ export async function randomCallers(options: SpeedOptions): Promise<Findings> {
   return compare(options, contest, sample, { what: 'random callers', ofNginx: 0.5 });
 }
 
+/**
+ * As `oneCaller`, over connections with TLS 1.3 that stay open, both servers with the same certificate. The client's half
+ * of TLS takes as long as the server's, so that its core may be full first: CPU time is compared, not the rate.
+ */
+export async function overHttps(options: SpeedOptions): Promise<Findings> {
+  const { product, serverCore, clientCore } = options;
+  const certificate = await makeCertificate();
+  const contestants: Contestant[] = [];
+  try {
+    const serve = { workers: 1, core: serverCore, certificate };
+    const { httpsPort, workers, stop } = await serveProduct(product, serve);
+    const origin = `https://127.0.0.1:${httpsPort}`;
+    contestants.push({ name: 'appliance', origin, pid: workers[0]!, stop });
+    const answer = await sampleAnswer(`${origin}${path}`);
+    contestants.push(await startNginx(answer, { core: serverCore, certificate }));
+    const contest = { ...options, leastBusy: 0.8, load: () => ({ path, core: clientCore }) };
+    const [ours, nginx] = (await hold(contest, contestants)) as [Standing, Standing];
+    return {
+      figures: [perCpuTime("HTTPS, one caller: requests per CPU time by nginx's", ours, nginx, 1.1)],
+      details: details('HTTPS, one caller', [ours, nginx]),
+      notes: [
+        'wrk has to encrypt as much as the server, on one core as well: where it is the limit, rates come out alike. So CPU time\nper request is what is compared, and a run counts from 80 % busy on.',
+      ],
+    };
+  } finally {
+    await Promise.all(contestants.map(({ stop }) => stop()));
+  }
+}
+
 async function compare(
   options: SpeedOptions,
   contest: Contest,
@@ -56,7 +86,7 @@ async function compare(
     const { origin, workers, stop } = await serveProduct(product, { workers: 1, core: serverCore });
     contestants.push({ name: 'appliance', origin, pid: workers[0]!, stop });
     const url = `${origin}${path}`;
-    contestants.push(await startNginx(await sample(url), serverCore));
+    contestants.push(await startNginx(await sample(url), { core: serverCore }));
     contestants.push(await startNodeHttp(await sampleAnswer(url), serverCore));
     const [ours, nginx, node] = (await hold(contest, contestants)) as [Standing, Standing, Standing];
     return {
@@ -64,21 +94,31 @@ async function compare(
         ratio(`${what}: rate by nginx's`, ours, nginx, ofNginx),
         ratio(`${what}: rate by Node http's`, ours, node, 1.5),
       ],
-      details: {
-        columns: [what, 'requests/s', 'CPU µs/request', 'busy', 'p99 ms', 'runs', 'void'],
-        rows: [ours, nginx, node].map(row),
-      },
+      details: details(what, [ours, nginx, node]),
     };
   } finally {
     await Promise.all(contestants.map(({ stop }) => stop()));
   }
 }
 
-function ratio(what: string, ours: Standing, theirs: Standing, least: number): Figure {
+export function ratio(what: string, ours: Standing, theirs: Standing, least: number): Figure {
   const value = ours.requestsPerSecond / theirs.requestsPerSecond;
   const byCpu = theirs.cpuMicrosecondsPerRequest / ours.cpuMicrosecondsPerRequest;
   const measured = `${value.toFixed(2)} (by CPU per request ${byCpu.toFixed(2)})`;
   return atLeast(what, value, least, measured, ours.valid && theirs.valid);
+}
+
+function perCpuTime(what: string, ours: Standing, theirs: Standing, least: number): Figure {
+  const value = theirs.cpuMicrosecondsPerRequest / ours.cpuMicrosecondsPerRequest;
+  const measured = `${value.toFixed(2)} (by rate ${(ours.requestsPerSecond / theirs.requestsPerSecond).toFixed(2)})`;
+  return atLeast(what, value, least, measured, ours.valid && theirs.valid);
+}
+
+export function details(what: string, standings: readonly Standing[]): Table {
+  return {
+    columns: [what, 'requests/s', 'CPU µs/request', 'busy', 'p99 ms', 'runs', 'void'],
+    rows: standings.map(row),
+  };
 }
 
 function row(standing: Standing): string[] {

@@ -28,5 +28,5 @@ end
 function done(summary, latency)
   local errors = summary.errors
   local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-  print(string.format("result %d %d %d %d", summary.requests, summary.duration, failed, latency:percentile(99)))
+  print(string.format("result %d %d %d %d %d", summary.requests, summary.duration, failed, latency:percentile(99), latency.max))
 end

@@ -16,6 +16,7 @@ export interface LoadResult {
   readonly requests: number;
   readonly seconds: number;
   readonly p99Ms: number;
+  readonly maxMs: number;
 }
 
 /** Open at a time, each used for request after request. */
@@ -35,13 +36,19 @@ export async function load({ origin, path, seconds, core, callers, firstCaller }
   };
   const wrk = startPinned('wrk', args, { environment, ...(core === undefined ? {} : { core }) });
   const status = await wrk.ended;
-  const line = /^result (\d+) (\d+) (\d+) (\d+)$/m.exec(wrk.output());
+  const line = /^result (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(wrk.output());
   if (status !== 0 || line === null) {
     throw new Failure(`wrk ended with ${status}:\n${wrk.output()}`, { code: 'bench-wrk' });
   }
-  const [requests, microseconds, failed, p99] = line.slice(1).map(Number) as [number, number, number, number];
+  const [requests, microseconds, failed, p99, max] = line.slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   if (failed > 0) {
     throw new Failure(`${failed} of ${requests} requests to ${url} failed`, { code: 'bench-wrk' });
   }
-  return { requests, seconds: microseconds / 1e6, p99Ms: p99 / 1000 };
+  return { requests, seconds: microseconds / 1e6, p99Ms: p99 / 1000, maxMs: max / 1000 };
 }

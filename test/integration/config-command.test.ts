@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 import { describe, expect, it } from 'vitest';
 
@@ -7,6 +8,7 @@ import { version } from '../../src/core/version.ts';
 import { makeFolder } from '../support/secrets-folder.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const run = promisify(execFile);
 
 /** The real program, in an environment of its own. */
 function appliance(argv: readonly string[], environment: Record<string, string> = {}, cwd = '/') {
@@ -67,14 +69,40 @@ describe('appliance config check', () => {
   });
 
   it('warns of keys without effect and still finds the rest valid', () => {
-    const { status, stdout, stderr } = appliance(['config', 'check', '--https-port=443'], {
+    const { status, stdout, stderr } = appliance(['config', 'check', '--static-dir=/srv/www'], {
       APP_HTTP_PROT: '80',
     });
     expect([status, stdout]).toEqual([0, 'configuration is valid\n']);
     expect(stderr).toBe(
       'warning: environment: APP_HTTP_PROT: is not used; did you mean APP_HTTP_PORT?\n' +
-        'warning: flag --https-port: APP_HTTPS_PORT: is accepted, but this release does nothing with it yet\n',
+        'warning: flag --static-dir: APP_STATIC_DIR: is accepted, but this release does nothing with it yet\n',
     );
+  });
+
+  it('tells a reader who is slow all of it, and waits for none who has gone', () => {
+    const keys = Array.from({ length: 3000 }, (_, at) => `KEY_THAT_IS_NONE_${at}=1\n`).join('');
+    const command = [
+      process.execPath,
+      main,
+      'config',
+      'check',
+      '--secrets-dir',
+      makeFolder({ 'app.env': keys }),
+    ];
+    const piped = (reader: string) =>
+      spawnSync(
+        'bash',
+        ['-c', `"$@" 2>&1 >/dev/null | ${reader}; echo "status \${PIPESTATUS[0]}"`, 'bash', ...command],
+        {
+          encoding: 'utf8',
+          timeout: 20_000,
+        },
+      ).stdout;
+    const whole = piped('(sleep 1; cat)');
+    expect(whole.match(/there is no such key/g)).toHaveLength(3000);
+    expect(whole).toMatch(/\nto do: correct what is named above.*\nstatus 2\n$/);
+    expect(piped('head -c 100 >/dev/null')).toBe('status 2\n');
+    expect(piped('true')).toBe('status 2\n');
   });
 
   it('has the same for scripts', () => {
@@ -162,7 +190,35 @@ describe('appliance', () => {
     const { status, stdout, stderr } = appliance(argv.split(' '));
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toMatchSnapshot();
-    expect(stdout).not.toMatch(/.{121}/);
+  });
+
+  it('has help that fits a terminal, whatever is asked about', { timeout: 60_000 }, async () => {
+    const { stdout } = appliance(['--help']);
+    const commands = [.../^Commands$(.*?)^$/ms.exec(stdout)![1]!.matchAll(/^ {2}(\S+(?: \S+)*) {2}/gm)].map(
+      ([, name = '']) => name,
+    );
+    expect(commands.length).toBeGreaterThan(25);
+    const texts = [stdout];
+    const waiting = [...commands, 'configuration', 'backup', 'admin'];
+    const ask = async (): Promise<void> => {
+      for (let words = waiting.shift(); words !== undefined; words = waiting.shift())
+        texts.push((await run(process.execPath, [main, 'help', ...words.split(' ')])).stdout);
+    };
+    await Promise.all([ask(), ask()]);
+    expect(texts.flatMap((text) => text.split('\n')).filter((line) => line.length > 80)).toEqual([]);
+  });
+
+  it('fills the terminal that it has', () => {
+    const line = `stty cols 60; '${process.execPath}' '${main}' --help`;
+    const { stdout } = spawnSync('script', ['-qec', line, '/dev/null'], {
+      env: { PATH: process.env['PATH'], TERM: 'xterm', NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    const longest = Math.max(...stdout.split('\r\n').map((each) => each.length));
+    expect(longest).toBeGreaterThan(50);
+    expect(longest).toBeLessThanOrEqual(62);
   });
 
   it.each([['version'], ['--version']])('%s names the release', (argv) => {

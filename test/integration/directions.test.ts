@@ -23,16 +23,20 @@ const allowed: Record<string, [values: string, types?: string]> = {
   config: ['core'],
   whoami: ['ports core', 'config'],
   certificates: ['ports core', 'config'],
+  visits: ['ports core', 'config'],
+  history: ['ports core', 'config'],
   backup: ['ports core', 'config'],
   host: ['ports core', 'config'],
   admin: ['ports core', 'config'],
   adapters: ['ports core'],
   web: ['core'],
-  http: ['web whoami certificates backup host admin ports core'],
+  http: ['web whoami certificates visits history backup host admin ports core'],
   supervisor: ['http config ports core'],
-  cli: ['config core', 'whoami certificates backup host admin'],
-  'wire.ts': ['core ports config whoami certificates backup host admin adapters web http supervisor'],
-  'main.ts': ['cli wire.ts'],
+  cli: ['config core', 'whoami certificates visits history backup host admin'],
+  wire: [
+    'core ports config whoami certificates visits history backup host admin adapters web http supervisor',
+  ],
+  'main.ts': ['cli wire'],
 };
 const parts = Object.keys(allowed);
 

@@ -353,6 +353,7 @@ describe('a request with a body', () => {
     ['Content-Length: 0\r\nContent-Length: 44'],
     ['Content-Length: 0\r\nTransfer-Encoding: chunked'],
     ['Transfer-Encoding: gzip'],
+    ['Transfer-Encoding:'],
     ['Transfer-Encoding: chunked\r\nTransfer-Encoding: identity'],
   ])(
     'whose end is unclear (%j) is not answered, and what follows is not taken for a request',

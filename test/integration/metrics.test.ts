@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startAppliance, type Appliance } from '../support/appliance.ts';
 import { freePort } from '../support/free-port.ts';
@@ -42,7 +44,7 @@ describe('metrics', () => {
     expect(now.get(requests('/ip', 400))).toBe(20);
     expect(now.get(requests('none', 404))).toBe(20);
     expect(now.get(requests('/port/:number', 404))).toBe(20);
-    expect(now.get('appliance_lookups_total')).toBe(60);
+    expect(now.get('appliance_lookups_total')).toBe(120);
     expect(now.get('appliance_lookup_cache_hits_total')).toBeGreaterThanOrEqual(58);
     expect(now.get('appliance_workers')).toBe(2);
     expect(now.get('appliance_worker_restarts_total')).toBe(0);
@@ -82,4 +84,24 @@ describe('metrics', () => {
     expect((await fetch(new URL('/', metricsUrl))).status).toBe(404);
     expect((await fetch(metricsUrl, { method: 'POST' })).status).toBe(405);
   });
+});
+
+it('a port for metrics that somebody else has keeps nobody from being served, and is had when it is free', async () => {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  const { port } = holder.address() as AddressInfo;
+  const other = await startAppliance({ environment: { APP_METRICS_LISTEN: `127.0.0.1:${port}` } });
+  try {
+    expect(other.log()).toContain(`cannot listen on 127.0.0.1:${port}`);
+    holder.close();
+    await until('metrics are served', () =>
+      fetch(`http://127.0.0.1:${port}/metrics`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    );
+  } finally {
+    holder.close();
+    await other.stop();
+  }
 });

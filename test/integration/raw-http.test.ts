@@ -45,6 +45,13 @@ describe('a request that is none', () => {
     ['with a folded header line', get('/ip', 'X: a\r\n b'), 400],
     ['with a space before a colon', get('/ip', 'X-Forwarded-For : 8.8.8.8'), 400],
     ['with a header line without a colon', get('/ip', 'nonsense'), 400],
+    ['with a header line without a name', get('/ip', ': a'), 400],
+    ['with a header line of a colon alone', get('/ip', ':', 'X-Forwarded-For: 8.8.8.8'), 400],
+    [
+      'with a body behind a header line without a name',
+      post(get('/ip?ip=8.8.8.8'), ': a', `Content-Length: ${get('/ip?ip=8.8.8.8').length}`),
+      400,
+    ],
     ['with a space in a header name', get('/ip', 'X Y: z'), 400],
     ['with NUL in a header value', get('/ip', 'X: a\0b'), 400],
     ['with NUL in a header name', get('/ip', 'X\0: a'), 400],
@@ -116,6 +123,117 @@ describe('a request that is none', () => {
   });
 });
 
+describe('what is said of', () => {
+  const fields = (count: number) => get('/ip', ...new Array<string>(count - 1).fill('a: b'));
+
+  it('too many header lines, or too long a request line, names both limits', async () => {
+    expect((await exchange(appliance.port, fields(98))).statuses).toEqual([200]);
+    for (const request of [fields(99), get(`/${'a'.repeat(17_000)}`)]) {
+      expect((await exchange(appliance.port, request)).received).toMatch(
+        /^HTTP\/1\.1 431 [^]*\r\n\r\nRequest line \+ header: max 16 KiB, 98 fields\.\n$/,
+      );
+    }
+  });
+
+  it.each([
+    ['an absolute target', get('http://a.example/ip')],
+    ['HTTP/1.0', 'GET /ip HTTP/1.0\r\nHost: a\r\n\r\n'],
+  ])('%s is that it is not served', async (_what, bytes) => {
+    expect((await exchange(appliance.port, bytes)).received).toMatch(
+      /not served: HTTP\/1\.0 \(proxies must speak 1\.1\), a target that does not begin with "\/"\.\n$/,
+    );
+  });
+});
+
+describe('a body that nobody wants', () => {
+  const part = Buffer.alloc(30_000, 'a');
+
+  /** Sends the parts of a body behind its head, slower than they are read; what was answered by then, and in the end. */
+  async function sendSlowly(
+    head: string,
+    parts: readonly Uint8Array[],
+  ): Promise<{ early: string; answer: string; reset: boolean }> {
+    const socket = await connected();
+    let reset = false;
+    socket.on('error', () => (reset = true));
+    const answer = collect(socket);
+    send(socket, head);
+    for (const each of parts.slice(0, -1)) {
+      send(socket, each);
+      await wait(5);
+    }
+    const early = answer();
+    send(socket, parts.at(-1)!);
+    if (!socket.closed) await once(socket, 'close');
+    return { early, answer: answer(), reset };
+  }
+
+  it('is read to its end, and answered then', async () => {
+    const parts = new Array<Uint8Array>(30).fill(part);
+    const { early, answer, reset } = await sendSlowly(post('', 'Content-Length: 900000'), parts);
+    expect([early, reset]).toEqual(['', false]);
+    expect(statusesIn(answer)[0]).toBe(405);
+  });
+
+  it('is read to its end in chunks as well', async () => {
+    const chunk = Buffer.concat([Buffer.from('7530\r\n'), part, Buffer.from('\r\n')]);
+    const parts = [...new Array<Uint8Array>(30).fill(chunk), Buffer.from('0\r\n\r\n')];
+    const { early, answer, reset } = await sendSlowly(post('', 'Transfer-Encoding: chunked'), parts);
+    expect([early, reset]).toEqual(['', false]);
+    expect(statusesIn(answer)[0]).toBe(405);
+  });
+
+  it('of GET is read as well, and the connection closed behind the answer', async () => {
+    const parts = new Array<Uint8Array>(30).fill(part);
+    const head = get('/ip?ip=8.8.8.8', 'Content-Length: 900000');
+    const { early, answer, reset } = await sendSlowly(head, parts);
+    expect([early, reset]).toEqual(['', false]);
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\r\nConnection: close\r\n[^]*\r\n\r\n8\.8\.8\.8\n/);
+  });
+
+  it.each([
+    ['of no bytes', post('', 'Content-Length: 0')],
+    ['of no bytes, in the digits of another number', post('', 'Content-Length: 00')],
+    ['of no chunks', post('0\r\n\r\n', 'Transfer-Encoding: chunked')],
+    ['of some bytes', post('hello', 'Content-Length: 5')],
+    ['of chunks', post('5\r\nhello\r\n0\r\n\r\n', 'Transfer-Encoding: chunked')],
+  ])('%s is answered, wherever it is cut in two on its way', async (_what, bytes) => {
+    const answers = Array.from({ length: bytes.length - 1 }, async (_, at) => {
+      const socket = connect({ port: appliance.port, host: '127.0.0.1', noDelay: true });
+      let received = '';
+      socket.on('data', (chunk) => (received += String(chunk)));
+      await once(socket, 'connect');
+      socket.write(bytes.slice(0, at + 1));
+      await wait(30);
+      socket.write(bytes.slice(at + 1));
+      await until('it is answered', () => statusesIn(received)[0] === 405, 5000);
+      socket.destroy();
+    });
+    await Promise.all(answers);
+  });
+
+  it('is not read beyond 8 MiB', async () => {
+    const megabyte = Buffer.concat([Buffer.from('100000\r\n'), Buffer.alloc(1 << 20), Buffer.from('\r\n')]);
+    const chunks = await exchange(
+      appliance.port,
+      Buffer.concat([
+        Buffer.from(post('', 'Transfer-Encoding: chunked')),
+        ...new Array<Uint8Array>(9).fill(megabyte),
+      ]),
+    );
+    expect([chunks.statuses, chunks.closed]).toEqual([[405], true]);
+    const declared = await exchange(appliance.port, get('/ip', `Content-Length: ${8 * 1024 * 1024 + 1}`));
+    expect([declared.statuses, declared.closed]).toEqual([[200], true]);
+  });
+
+  it('and whose sender goes away harms nobody', async () => {
+    const socket = await connected();
+    send(socket, post('he', 'Content-Length: 5'));
+    await wait(20);
+    socket.destroy();
+  });
+});
+
 describe('a request that is odd', () => {
   it('with an empty Host is answered', async () => {
     expect((await exchange(appliance.port, 'GET /ip HTTP/1.1\r\nHost:\r\n\r\n')).statuses).toEqual([200]);
@@ -130,6 +248,25 @@ describe('a request that is odd', () => {
     expect(statuses).toEqual([200]);
     const body = Buffer.from(received.slice(received.indexOf('\r\n\r\n') + 4), 'latin1').toString();
     expect(JSON.parse(body)).toHaveProperty('x');
+  });
+
+  it('with other letters than ASCII at the ends of a value keeps them', async () => {
+    const name = Buffer.from('ö日本').toString('latin1');
+    const { received } = await exchange(appliance.port, get('/headers', `X:  ${name} `, 'Y: \t a\t'));
+    const body = Buffer.from(received.slice(received.indexOf('\r\n\r\n') + 4), 'latin1').toString();
+    expect(JSON.parse(body)).toMatchObject({ x: 'ö日本', y: 'a' });
+  });
+
+  it('with a User-Agent in UTF-8 is shown it alike by /json and /headers', async () => {
+    const agent = Buffer.from('Fön/1.0 (Zürich)').toString('latin1');
+    for (const [path, key] of [
+      ['/json', 'user_agent'],
+      ['/headers', 'user-agent'],
+    ] as const) {
+      const { received } = await exchange(appliance.port, get(path, `User-Agent: ${agent}`));
+      const body = Buffer.from(received.slice(received.indexOf('\r\n\r\n') + 4), 'latin1').toString();
+      expect(JSON.parse(body)).toHaveProperty([key], 'Fön/1.0 (Zürich)');
+    }
   });
 
   it('with a body on GET is answered, and its body is not the next request', async () => {

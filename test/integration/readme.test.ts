@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applianceCommand, startAppliance, type Appliance } from '../support/appliance.ts';
 
@@ -50,6 +51,16 @@ describe('the README', () => {
     expect(printed).toBe(output);
   });
 
+  it('shows settings for HTTPS that are right as they stand', async () => {
+    const files = [...readme.matchAll(/^```ini\n# (\S+)\n([\s\S]*?)^```/gm)];
+    expect(files.map(([, name]) => name)).toEqual(['acme.env', 'app.env']);
+    const secrets = mkdtempSync(join(folder, 'secrets-'));
+    for (const [, name = '', text = ''] of files) writeFileSync(join(secrets, name), text, { mode: 0o640 });
+    const [file, ...leading] = applianceCommand();
+    const args = [...leading, 'config', 'check', '--secrets-dir', secrets];
+    await promisify(execFile)(file, args, { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder } });
+  });
+
   it('names no file and no script that is missing', () => {
     const links = [...readme.matchAll(/\]\(([\w./-]+)\)/g)].map(([, path = '']) => path);
     expect(links.filter((path) => !existsSync(join(root, path)))).toEqual([]);
@@ -59,5 +70,25 @@ describe('the README', () => {
     const named = [...readme.matchAll(/^npm (?:run )?(\w+)/gm)].map(([, name = '']) => name);
     expect(named.length).toBeGreaterThan(2);
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
+  });
+
+  it('has no command, here or in the guides, that the program does not know', async () => {
+    const guides = ['README.md', ...globSync('docs/*.md', { cwd: root })];
+    const blocks = guides.flatMap((file) => [
+      ...readFileSync(join(root, file), 'utf8').matchAll(/^```sh\n([\s\S]*?)^```/gm),
+    ]);
+    const lines = new Set(
+      blocks
+        .flatMap(([, block = '']) => block.split('\n'))
+        .filter((line) => /^(sudo )?(\.\/)?appliance /.test(line) && !line.includes(' -- ')),
+    );
+    expect(lines.size).toBeGreaterThan(20);
+    const script = [
+      'sudo() { "$@"; }',
+      `appliance() { ${applianceCommand().join(' ')} "$@" --help >/dev/null || echo "appliance $*"; }`,
+      ...[...lines].map((line) => line.replace('./appliance install', 'appliance install')),
+    ];
+    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', script.join('\n')], { cwd: folder });
+    expect(stdout + stderr).toBe('');
   });
 });

@@ -6,6 +6,7 @@ import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { connectToService } from '../../src/supervisor/control-client.ts';
 import {
   applianceCommand,
   launchAppliance,
@@ -15,6 +16,7 @@ import {
 } from '../support/appliance.ts';
 import { freePort } from '../support/free-port.ts';
 import { startLoad } from '../support/load.ts';
+import { listenForNotifications } from '../support/notify-socket.ts';
 import { until } from '../support/until.ts';
 
 const running: Appliance[] = [];
@@ -158,6 +160,56 @@ describe('SIGTERM', () => {
   });
 });
 
+describe('SIGTERM that reaches the workers', () => {
+  it('besides, because the whole group got it, cuts no request short that had begun', async () => {
+    const appliance = await start({ flags: ['--workers', '2'], wrapper: ['setsid'] });
+    // enough of them that both workers have some
+    const begun = Array.from({ length: 12 }, () => {
+      const socket = connect({ port: appliance.port, host: '127.0.0.1' });
+      const got = { received: '', error: '' };
+      socket.on('data', (chunk) => (got.received += String(chunk)));
+      socket.on('error', (error) => (got.error = error.message));
+      socket.write('GET /ip HTTP/1.1\r\nHost: localhost\r\n\r\nG');
+      return { socket, got };
+    });
+    await until('each was answered once', () =>
+      begun.every(({ got }) => got.received.endsWith('127.0.0.1\n')),
+    );
+    for (const { got } of begun) got.received = '';
+    process.kill(-appliance.pid, 'SIGTERM');
+    await until('the port is closed', () =>
+      text(`${appliance.url}/ip`).then(
+        () => false,
+        () => true,
+      ),
+    );
+    for (const { socket } of begun) socket.write('ET /ip HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await until('each ended', () => begun.every(({ socket }) => socket.destroyed));
+    for (const { got } of begun) {
+      expect(got).toEqual({
+        received: expect.stringMatching(/^HTTP\/1\.1 200 OK\r\n.*\r\n\r\n127\.0\.0\.1\n$/s),
+        error: '',
+      });
+    }
+    expect(await appliance.ended).toBe(0);
+  });
+
+  it('alone changes nothing: they end when their supervisor has them end', async () => {
+    const appliance = await start({ flags: ['--workers', '1'] });
+    const [worker] = appliance.workers();
+    process.kill(worker!, 'SIGTERM');
+    // a second one is delivered after the first was
+    await text(`${appliance.url}/ip`);
+    process.kill(worker!, 'SIGTERM');
+    // on connections of their own: a worker that drains takes no new ones
+    for (let times = 0; times < 5; times++)
+      expect(await text(`${appliance.url}/ip`, { connection: 'close' })).toBe('127.0.0.1\n');
+    expect(appliance.workers()).toEqual([worker]);
+    appliance.kill('SIGTERM');
+    expect(await appliance.ended).toBe(0);
+  });
+});
+
 describe('a supervisor that is killed', () => {
   it('takes its workers with it within two seconds and leaves the port free', async () => {
     const appliance = await start({ flags: ['--workers', '2'] });
@@ -200,6 +252,20 @@ describe('SIGHUP', () => {
     expect(await text(`${appliance.url}/ip`, { 'x-forwarded-for': '8.8.8.8' })).toBe('127.0.0.1\n');
   });
 
+  it('leaves a service that can be asked all along', async () => {
+    const appliance = await start({ environment: { APP_RUN_DIR: 'run' } });
+    const service = connectToService(join(appliance.folder, 'run'));
+    for (let times = 1; times <= 3; times++) {
+      appliance.kill('SIGHUP');
+      await until('it has the state of the new start', async () => {
+        // rejects where nobody listens
+        const { pid, state } = await service.status();
+        expect(pid).toBe(appliance.pid);
+        return appliance.log().split('"reloaded;').length > times && state?.database.ok === true;
+      });
+    }
+  });
+
   it('with a bad configuration is refused with every reason, and the old one goes on', async () => {
     const options = withSecrets('APP_WORKERS=1\n');
     const appliance = await start(options);
@@ -210,6 +276,20 @@ describe('SIGHUP', () => {
     expect(appliance.log()).toContain('APP_WORKERS');
     expect(appliance.log()).toContain('APP_HTTP_PORT');
     expect(appliance.workers()).toEqual(workers);
+    const ask = (command: string, ...flags: readonly string[]) => {
+      const [file, ...leading] = applianceCommand();
+      const args = [...leading, command, '--secrets-dir', 'secrets', ...flags];
+      const env = { PATH: process.env['PATH'], HOME: appliance.folder };
+      return spawnSync(file, args, { cwd: appliance.folder, env, encoding: 'utf8' }).stdout;
+    };
+    // what the service listens on counts, not what the files say by now
+    expect(ask('doctor', '--only', 'http-answer')).toMatch(/^ok +http-answer/);
+    expect(ask('doctor', '--only', 'configuration')).toMatch(/APP_WORKERS.*config check/s);
+    writeFileSync(options.file(appliance), 'APP_WORKERS=1\n');
+    expect(ask('doctor', '--only', 'configuration')).toMatch(/refused it.*APP_WORKERS.*systemctl reload/s);
+    const status = ask('status');
+    expect(status).toMatch(/needs you +yes: the configuration, which was refused/);
+    expect(status).toMatch(/last reload +refused .*APP_WORKERS/s);
     expect(await text(`${appliance.url}/ip`)).toBe('127.0.0.1\n');
   });
 
@@ -238,6 +318,48 @@ describe('SIGHUP', () => {
     appliance.kill('SIGHUP');
     await until('it answers on the second port', () => answers(second));
     await until('the first port is closed', () => answers(first).then((yes) => !yes));
+  });
+
+  it('moves to other addresses of the same port, and its metrics with it', async () => {
+    const [port, metricsPort] = [await freePort(), await freePort()];
+    const settings = (host: string) =>
+      `APP_HTTP_PORT=${port}\nAPP_LISTEN_HOST=${host}\nAPP_METRICS_LISTEN=${host}:${metricsPort}\n`;
+    const options = withSecrets(settings('127.0.0.1'));
+    const environment = { APP_HTTP_PORT: '', APP_LISTEN_HOST: '' };
+    const appliance = await launchAppliance({ ...options, environment });
+    running.push(appliance);
+    const answers = (host: string) =>
+      Promise.all([text(`http://${host}:${port}/ip`), text(`http://${host}:${metricsPort}/metrics`)]).then(
+        ([, metrics]) => metrics.includes('appliance_'),
+        () => false,
+      );
+    await until('it answers on one address', () => answers('127.0.0.1'));
+    expect(await answers('127.0.0.2')).toBe(false);
+    for (const [host, elsewhere] of [
+      ['0.0.0.0', true],
+      ['127.0.0.1', false],
+    ] as const) {
+      writeFileSync(options.file(appliance), settings(host));
+      appliance.kill('SIGHUP');
+      await until(`it listens on ${host}`, async () => (await answers('127.0.0.2')) === elsewhere);
+      await until('it answers', () => answers('127.0.0.1'));
+    }
+    expect(appliance.log()).not.toMatch(/refused|metrics cannot be served/);
+  });
+
+  it('to an address that this host does not have is refused with that reason, and the old one goes on', async () => {
+    const port = await freePort();
+    const options = withSecrets(`APP_HTTP_PORT=${port}\nAPP_LISTEN_HOST=127.0.0.1\n`);
+    const environment = { APP_HTTP_PORT: '', APP_LISTEN_HOST: '' };
+    const appliance = await launchAppliance({ ...options, environment });
+    running.push(appliance);
+    const answers = () => text(`http://127.0.0.1:${port}/ip`).then(Boolean, () => false);
+    await until('it answers', answers);
+    writeFileSync(options.file(appliance), `APP_HTTP_PORT=${port}\nAPP_LISTEN_HOST=192.0.2.77\n`);
+    appliance.kill('SIGHUP');
+    await until('it is refused', () => appliance.log().includes('the reload was refused'));
+    expect(appliance.log()).toMatch(/cannot listen on 192\.0\.2\.77:\d+: this host has no such address/);
+    expect(await answers()).toBe(true);
   });
 
   it('to a port that is taken is refused, and the old one goes on', async () => {
@@ -325,19 +447,55 @@ describe('a start that cannot work', () => {
 });
 
 describe('what a host does to a service', () => {
-  it('a worker that is frozen is replaced', async () => {
-    const appliance = await start({ flags: ['--workers', '2'] });
-    const [frozen] = appliance.workers();
+  it('a worker that is frozen is replaced, and so is one that listens and does not answer', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'unwell-test-'));
+    const systemd = await listenForNotifications(folder);
+    const watched = { NOTIFY_SOCKET: systemd.path, WATCHDOG_USEC: String(1e6) };
+    const appliance = await start({ flags: ['--workers', '2'], environment: watched });
+    const workers = (): number[] => appliance.workers().filter((pid) => commandOf(pid).includes('worker'));
+    const [frozen, deaf] = workers();
+    for (const worker of [frozen, deaf])
+      expect(readFileSync(`/proc/${worker}/environ`, 'utf8')).not.toMatch(/NOTIFY_SOCKET|WATCHDOG/);
+    const fed = () => systemd.told().filter(([what]) => what === 'WATCHDOG=1').length;
+    const status = () => systemd.told().at(-1)?.at(-1);
+    await until('systemd knows that all is well', () => fed() > 0);
+    expect(systemd.told()[0]).toEqual([
+      'READY=1',
+      `STATUS=2 of 2 workers answer on port ${appliance.port} of 127.0.0.1`,
+    ]);
+
     process.kill(frozen!, 'SIGSTOP');
+    await until('one is missed', () => status()?.startsWith('STATUS=1 of 2') === true);
+    // what it has open goes on, and what it tells its supervisor too; it takes no connection any more
+    spawnSync('prlimit', ['--pid', String(deaf), '--nofile=3:3']);
+    await until('nobody answers', () => appliance.log().includes('no worker answers'));
+    const before = fed();
     await until(
-      'it is ended and replaced',
+      'both are ended and replaced',
       () => {
-        const alive = appliance.workers();
-        return alive.length === 2 && !alive.includes(frozen!);
+        const alive = workers();
+        return alive.length === 2 && !alive.includes(frozen!) && !alive.includes(deaf!);
       },
-      20_000,
+      30_000,
     );
-    expect(appliance.log()).toContain('worker has said nothing for 10 s');
+    expect(appliance.log().match(/worker has not answered for 10 s/g)).toHaveLength(2);
+    await until('systemd knows that all is well again', () => fed() > before);
+    await appliance.stop();
+    expect(systemd.told().some(([what]) => what === 'STOPPING=1')).toBe(true);
+    await systemd.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('a worker without file descriptors says so, and works again when there are some', async () => {
+    const appliance = await start({
+      flags: ['--workers', '1'],
+      wrapper: ['sh', '-c', 'ulimit -n 64; exec "$0" "$@"'],
+    });
+    const sockets = Array.from({ length: 100 }, () => connect(appliance.port, '127.0.0.1'));
+    await until('it is told', () => appliance.log().includes('out of file descriptors: all 64 that'));
+    expect(appliance.log()).toContain('"remedy":"raise LimitNOFILE= of the unit, or \\"ulimit -n\\""');
+    for (const socket of sockets) socket.destroy();
+    expect(await text(`${appliance.url}/ip`)).toBe('127.0.0.1\n');
   });
 
   it('a supervisor killed while it starts leaves no worker behind', async () => {
@@ -424,6 +582,15 @@ describe('secrets', () => {
     expect(environment + commandLine + appliance.log()).not.toMatch(/Tr0ub4dor|hunter2/);
   });
 });
+
+/** Empty where there is no such process any more. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
 
 /** A process that ended and that nobody has waited for yet is gone. */
 function isAlive(pid: number): boolean {

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { childrenOf } from './child-processes.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
@@ -13,7 +14,7 @@ export interface Appliance {
   readonly port: number;
   readonly url: string;
   readonly pid: number;
-  /** A folder of its own for data, secrets and the like; gone after `stop`. */
+  /** A folder for data, secrets and the like; unless it was given, gone after `stop`. */
   readonly folder: string;
   /** PIDs of the workers that live now. */
   workers(): number[];
@@ -31,6 +32,10 @@ export interface ApplianceOptions {
   readonly environment?: { readonly [key: string]: string };
   readonly flags?: readonly string[];
   readonly port?: number;
+  /** Where it runs, to be used again; else a folder of its own is made. */
+  readonly folder?: string;
+  /** What it is started by, which becomes it: `unshare -m sh -c …`. */
+  readonly wrapper?: readonly string[];
   /** Called with its folder before it starts. */
   prepare?(folder: string): void;
 }
@@ -43,10 +48,10 @@ export function applianceCommand(): [file: string, ...leading: string[]] {
 
 /** Starts one on a free port and returns at once; `ended` tells when it gives up. */
 export async function launchAppliance(options: ApplianceOptions = {}): Promise<Appliance> {
-  const folder = mkdtempSync(join(tmpdir(), 'appliance-test-'));
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'appliance-test-'));
   options.prepare?.(folder);
   const port = options.port ?? (await freePort());
-  const [file, ...leading] = applianceCommand();
+  const [file, ...leading] = [...(options.wrapper ?? []), ...applianceCommand()] as [string, ...string[]];
   const child = spawn(file, [...leading, 'serve', ...(options.flags ?? [])], {
     cwd: folder,
     env: {
@@ -81,7 +86,7 @@ export async function launchAppliance(options: ApplianceOptions = {}): Promise<A
       const second = setTimeout(() => child.kill('SIGTERM'), 2000);
       await ended;
       clearTimeout(second);
-      rmSync(folder, { recursive: true, force: true });
+      if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
     },
   };
 }
@@ -96,18 +101,4 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
     return appliance.stdout().includes('answers on') && (await fetch(`${appliance.url}/health/live`)).ok;
   });
   return appliance;
-}
-
-function childrenOf(pid: number): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((name) => {
-      try {
-        const [, state, parent] = /\) (\S) (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'utf8')) ?? [];
-        return Number(parent) === pid && state !== 'Z';
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
 }

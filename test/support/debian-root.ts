@@ -13,12 +13,22 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Debian 13 and the Node and npm that it packages: what a user has who typed `apt install npm git`. */
-const release = 'trixie';
-const packages = ['ca-certificates', 'curl', 'git', 'nodejs', 'npm'];
+/** What goes into a root besides a minimal Debian. */
+export interface RootRecipe {
+  /** Its name for itself; Debian 13 where none is named. */
+  readonly release?: 'trixie' | 'bookworm';
+  readonly packages: readonly string[];
+  /** A shell script that runs inside before the packages are installed. */
+  readonly before?: string;
+  /** And one for afterwards. */
+  readonly after?: string;
+}
 
-/** Outside the checkout, so that a new clone finds what the last one made. */
-const cache = process.env['TEST_ROOTS_DIR'] ?? '/var/tmp/appliance-test-roots';
+/** The Node and npm that Debian 13 packages: what a user has who typed `apt install npm git`. */
+const userRoot: RootRecipe = { packages: ['ca-certificates', 'curl', 'git', 'nodejs', 'npm'] };
+
+/** Where what takes minutes to make is kept: outside the checkout, so that a new clone finds what the last one made. */
+export const cache = process.env['TEST_ROOTS_DIR'] ?? '/var/tmp/appliance-test-roots';
 const caBundle = '/etc/ssl/certs/ca-certificates.crt';
 
 export interface RunOptions {
@@ -143,17 +153,23 @@ function carryNpmSettings(root: string): Record<string, string> {
   return env;
 }
 
-/** Makes the base root, or finds the one made before: minutes against nothing. */
-async function baseRoot(print: (line: string) => void): Promise<string> {
+/**
+ * Makes a root of Debian with packages, or finds the one made before: minutes against nothing. Gives its folder,
+ * which is shared by all runs: lay something over it, and write nothing into it.
+ */
+export async function debianBase(
+  { release = 'trixie', packages, before = 'true', after = 'true' }: RootRecipe,
+  print: (line: string) => void,
+): Promise<string> {
   const recipe = createHash('sha256')
-    .update(`${release} ${packages.join(' ')} ${enter}`)
+    .update(JSON.stringify([release, packages, before, after, enter]))
     .digest('hex');
   const base = join(cache, `${release}-${recipe.slice(0, 12)}`);
   if (existsSync(base)) return base;
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, 'making-'));
   const started = Date.now();
-  print(`Making a Debian 13 root in ${cache} (once, some minutes) …`);
+  print(`Making a root of Debian ${release} with ${packages.join(' ')} in ${cache} (once, some minutes) …`);
   try {
     const bare = join(folder, 'bare');
     const made = spawnSync('debootstrap', ['--variant=minbase', release, bare, ...debianMirror()], {
@@ -163,7 +179,10 @@ async function baseRoot(print: (line: string) => void): Promise<string> {
     connect(bare);
     for (const part of ['root', 'upper', 'work']) mkdirSync(join(folder, part));
     const apt = 'DEBIAN_FRONTEND=noninteractive apt-get';
-    const install = `${apt} update && ${apt} install -y --no-install-recommends ${packages.join(' ')} && ${apt} clean`;
+    const install = `set -e
+      ${before}
+      ${apt} update && ${apt} install -y --no-install-recommends ${packages.join(' ')} && ${apt} clean
+      ${after}`;
     const installed = await runIn(folder, bare, install, { timeoutMs: 600_000 });
     if (installed.exitCode !== 0) throw new Error(`apt-get failed: ${installed.output.slice(-2000)}`);
     // the two layers as one folder, which is what a run is laid over
@@ -173,13 +192,13 @@ async function baseRoot(print: (line: string) => void): Promise<string> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  print(`Making a Debian 13 root: done in ${Math.round((Date.now() - started) / 1000)} s`);
+  print(`Making a root of Debian ${release}: done in ${Math.round((Date.now() - started) / 1000)} s`);
   return base;
 }
 
 /** A root as fresh as after Debian's installer; what is written there is gone with `remove`. */
 export async function freshDebianRoot(print: (line: string) => void): Promise<DebianRoot> {
-  const base = await baseRoot(print);
+  const base = await debianBase(userRoot, print);
   const folder = mkdtempSync(join(cache, 'run-'));
   const upper = join(folder, 'upper');
   for (const part of ['root', 'upper/root', 'upper/etc/ssl', 'work'])

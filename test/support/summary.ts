@@ -24,6 +24,18 @@ export interface SlowTest {
   readonly tookMs: number;
 }
 
+/** What one run of vitest came to. */
+export interface Summary extends Counts {
+  /** The ten that took longest, the longest first. */
+  readonly slowest: readonly SlowTest[];
+}
+
+export const slowestOf = (summaries: readonly { readonly slowest: readonly SlowTest[] }[]): SlowTest[] =>
+  summaries
+    .flatMap(({ slowest }) => slowest)
+    .toSorted((a, b) => b.tookMs - a.tookMs)
+    .slice(0, 10);
+
 export function add(...all: readonly Counts[]): Counts {
   const sum = (key: keyof Counts) => all.reduce((total, counts) => total + counts[key], 0);
   return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
@@ -34,10 +46,7 @@ export function add(...all: readonly Counts[]): Counts {
  * that ended badly though every test passed, and a missing report count as one failure each: nothing that went
  * wrong may end in a sum without failures.
  */
-export function countReport(
-  file: string,
-  exitCode: number | null,
-): Counts & { readonly slowest: readonly SlowTest[] } {
+export function countReport(file: string, exitCode: number | null): Summary {
   let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   const times: SlowTest[] = [];
   if (existsSync(file)) {
@@ -54,7 +63,7 @@ export function countReport(
     }
   }
   if (exitCode !== 0 && counts.failed === 0) counts = add(counts, { passed: 0, failed: 1, skipped: 0 });
-  return { ...counts, slowest: times.toSorted((a, b) => b.tookMs - a.tookMs).slice(0, 10) };
+  return { ...counts, slowest: slowestOf([{ slowest: times }]) };
 }
 
 /** The line that whoever runs the tests reads last, a person or a machine. */

@@ -7,6 +7,8 @@ export interface SkippedSuite {
   readonly lacks: readonly string[];
   /** The command that would make it run. */
   readonly remedy: string;
+  /** This distribution has no package of what it lacks. */
+  readonly cannotRunHere: boolean;
 }
 
 /** What this module asks of the machine; a test gives another. */
@@ -30,7 +32,8 @@ export function provide(suites: readonly string[], machine: Machine): readonly S
   const lacking = (names: readonly (keyof typeof needs)[]) =>
     unique(names).filter((name) => !machine.probe(needs[name].probe));
   let missing = lacking(wanted.map(({ name }) => name));
-  const installable = missing.filter((name) => needs[name].packages.length > 0);
+  const absent = missing.filter((name) => isAbsent(name, machine));
+  const installable = missing.filter((name) => needs[name].packages.length > 0 && !absent.includes(name));
   if (installable.length > 0 && machine.canInstall) {
     for (const name of installable) {
       const users = wanted.filter((want) => want.name === name).map(({ suite }) => suite);
@@ -46,16 +49,32 @@ export function provide(suites: readonly string[], machine: Machine): readonly S
   }
   return suites.flatMap((suite) => {
     const lacks = (suiteNeeds[suite] ?? []).filter((name) => missing.includes(name));
-    return lacks.length === 0 ? [] : [{ suite, lacks, remedy: remedyFor(suite, lacks) }];
+    return lacks.length === 0
+      ? []
+      : [
+          {
+            suite,
+            lacks,
+            remedy: remedyFor(suite, lacks),
+            cannotRunHere: lacks.every((name) => absent.includes(name)),
+          },
+        ];
   });
+}
+
+function isAbsent(name: keyof typeof needs, machine: Machine): boolean {
+  const { absent }: Need = needs[name];
+  return absent !== undefined && machine.probe(absent);
 }
 
 function remedyFor(suite: string, lacks: readonly (keyof typeof needs)[]): string {
   const packages = unique(lacks.flatMap((name): readonly string[] => needs[name].packages));
-  const onlyForRoot = lacks.some((name) => needs[name].packages.length === 0);
+  const found = lacks.map((name): Need => needs[name]);
+  const byHand = found.flatMap((need) => need.remedy ?? []);
+  const onlyForRoot = found.some((need) => need.packages.length === 0 && need.remedy === undefined);
   const install = packages.length === 0 ? [] : [`sudo apt-get install ${packages.join(' ')}`];
   const run = `${onlyForRoot ? 'sudo ' : ''}npm test -- ${suite}`;
-  return [...install, run].join(' && ');
+  return [...byHand, [...install, run].join(' && ')].join(', then: ');
 }
 
 /** The machine that we run on. */

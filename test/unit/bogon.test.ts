@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ipAddressFromBytes, parseIpAddress, type IpAddress } from '../../src/core/ip-address.ts';
-import { bogonKind, type BogonKind } from '../../src/whoami/bogon.ts';
+import { bogonKind, type BogonKind } from '../../src/core/bogon.ts';
 
 type Answer = BogonKind | 'public';
 const kindOf = (address: IpAddress): Answer => bogonKind(address) ?? 'public';

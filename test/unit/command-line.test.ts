@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 
 import type { Command, Io, ParsedArgs } from '../../src/cli/command.ts';
 import { runCommandLine } from '../../src/cli/run.ts';
+import { versionCommand } from '../../src/cli/version.ts';
 import { exitCodes, Failure } from '../../src/core/errors.ts';
+import { version } from '../../src/core/version.ts';
 
 function command(name: string, detail: Partial<Command> = {}): Command {
   return {
@@ -31,7 +33,11 @@ async function run(argv: readonly string[], commands: readonly Command[]) {
 /** What a command that takes the configuration and two flags of its own is called with. */
 async function argsOf(...argv: string[]): Promise<ParsedArgs> {
   let seen: ParsedArgs | undefined;
-  const options = { json: { help: 'JSON' }, name: { value: 'NAME', help: 'a name' } };
+  const options = {
+    json: { help: 'JSON' },
+    name: { value: 'NAME', help: 'a name' },
+    each: { value: 'NAME', many: true, help: 'names' },
+  };
   const spy = command('spy', {
     options,
     takesConfiguration: true,
@@ -54,9 +60,12 @@ describe('the arguments of a command', () => {
     expect(args.positionals).toEqual(['word']);
   });
 
-  it('end at --, and the last of several counts', async () => {
+  it('end at --', async () => {
     expect((await argsOf('--', '--json')).positionals).toEqual(['--json']);
-    expect((await argsOf('--name', 'a', '--name', 'b')).flags).toEqual({ name: 'b' });
+  });
+
+  it('come joined where a flag takes several values', async () => {
+    expect((await argsOf('--each', 'a', '--each=b,c', '--each', 'd')).flags).toEqual({ each: 'a,b,c,d' });
   });
 
   it.each([
@@ -66,6 +75,9 @@ describe('the arguments of a command', () => {
     [['--json=1'], '--json takes no value', '"appliance spy --help"'],
     [['--name'], '--name needs a value', 'write --name=NAME;'],
     [['--name', '--json'], '--name needs a value', 'write --name=NAME;'],
+    [['--name', 'a', '--name', 'b'], '--name is given twice', 'leave one of them out;'],
+    [['--name=a', '--name=a'], '--name is given twice', 'leave one of them out;'],
+    [['--http-port', '80', '--http-port=81'], '--http-port is given twice', '"appliance spy --help"'],
     [['one', 'two'], 'has no use for the argument "two"', '"appliance spy --help"'],
     [['--redis-pass', 'hunter2'], 'there is no flag --redis-pass', 'put REDIS_PASS in its file'],
     [['--redis-pass=hunter2'], 'there is no flag --redis-pass', 'put REDIS_PASS in its file'],
@@ -79,7 +91,15 @@ describe('the arguments of a command', () => {
 });
 
 describe('the command', () => {
-  const commands = [command('serve'), command('config check'), command('config show')];
+  const commands = [
+    command('serve'),
+    command('config check'),
+    command('config show'),
+    command('admin user add'),
+    command('admin user list'),
+    command('config internal', { hidden: true }),
+    command('internal', { hidden: true }),
+  ];
 
   it.each([
     [['srve'], 'there is no command "srve"', 'did you mean "appliance serve"?'],
@@ -88,6 +108,10 @@ describe('the command', () => {
     [['config', '--json'], '"config" needs another word', '"appliance config check"'],
     [['config', 'chekc'], 'there is no command "config chekc"', 'did you mean "appliance config check"?'],
     [['config', 'zzz'], 'there is no command "config zzz"', 'there is "appliance config check"'],
+    [['admin'], '"admin" needs another word', '"appliance admin user add", "appliance admin user list"'],
+    [['admin', 'user'], '"admin user" needs another word', '"appliance admin user list"'],
+    [['admin', 'usr', 'add'], 'there is no command "admin usr"', 'did you mean "appliance admin user"?'],
+    [['admin', 'user', 'lst'], 'there is no command "admin user lst"', '"appliance admin user list"?'],
     [['zzzzzz'], 'there is no command "zzzzzz"', '"appliance help" lists them'],
     [['help', 'srve'], 'there is no command "srve"', 'did you mean "appliance serve"?'],
     [['--http-port', '80'], 'there is no command "--http-port"', '"appliance help" lists them'],
@@ -116,6 +140,55 @@ describe('the command', () => {
       expect(out).toContain('$ appliance serve');
     },
   );
+});
+
+describe('a group of commands', () => {
+  const commands = [
+    command('backup create'),
+    command('backup scheduled', { hidden: true }),
+    command('admin user add'),
+    command('serve'),
+  ];
+
+  it.each([
+    [['backup', '--help'], 'appliance backup create'],
+    [['backup', '-h'], 'appliance backup create'],
+    [['help', 'backup'], 'appliance backup create'],
+    [['--help', 'admin'], 'appliance admin user add'],
+    [['admin', 'user', '--help'], 'appliance admin user add'],
+  ])('is explained by %j, without what is hidden', async (argv, has) => {
+    const { exitCode, out, err } = await run(argv, commands);
+    expect([exitCode, err]).toEqual([0, '']);
+    expect(out).toContain(has);
+    expect(out).not.toContain('scheduled');
+    expect(out).not.toContain('serve');
+  });
+
+  it('is told from a command, and from nothing at all', async () => {
+    expect((await run(['serve', '--help'], commands)).out).toContain('appliance serve: do serve');
+    expect((await run(['nothing', '--help'], commands)).exitCode).toBe(2);
+    const wrong = await run(['backup', 'schedule'], commands);
+    expect(wrong.err).toContain('"appliance backup create"');
+    expect(wrong.err).not.toContain('scheduled');
+  });
+});
+
+describe('the help on a command with configuration', () => {
+  it('is short, and says where all keys are', async () => {
+    const { out } = await run(['help', 'spy'], [command('spy', { takesConfiguration: true })]);
+    expect(out).toContain('appliance help configuration');
+    expect(out).not.toContain('--http-port');
+    expect(out).toContain('--secrets-dir');
+    expect((await run(['help', 'configuration'], [])).out).toContain('--http-port');
+  });
+});
+
+describe('the release', () => {
+  it.each([[['version']], [['--version']], [['-V']]])('is what %j shows, also as JSON', async (argv) => {
+    expect((await run(argv, [versionCommand])).out).toMatch(/^appliance \d+\.\d+\.\d+\S* \(Node /);
+    const { out } = await run([...argv, '--json'], [versionCommand]);
+    expect(JSON.parse(out)).toEqual({ schema: 1, version });
+  });
 });
 
 describe('a failure', () => {

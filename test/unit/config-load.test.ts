@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { configOf, loadConfig, type LoadInput } from '../../src/config/load.ts';
 import { ConfigError, formatProblem } from '../../src/config/problem.ts';
@@ -47,7 +48,8 @@ describe('defaults', () => {
       dataDir: '/srv/.appliance',
       runDir: '/srv/.appliance',
       publicNames: undefined,
-      certDomains: undefined,
+      certificates: undefined,
+      certStagingUrl: 'https://acme-staging-v02.api.letsencrypt.org/directory',
       trustedProxies: ['127.0.0.0/8', '::1/128'],
       clientAddressHeader: 'x-forwarded-for',
       logLevel: 'info',
@@ -67,6 +69,40 @@ describe('defaults', () => {
       dataDir: '/home/a/state/appliance',
       runDir: '/srv/.appliance',
     });
+  });
+
+  it('are never those of a checkout where the folder of an installed host is named and missing', () => {
+    const installedFolder = join(makeFolder(), 'secrets');
+    const { config, values, problemTexts } = load({
+      installedFolder,
+      environment: { APP_SECRETS_DIR: installedFolder },
+    });
+    expect(config).toBeUndefined();
+    expect(problemTexts).toEqual([expect.stringContaining('the secrets folder cannot be read')]);
+    expect(values.find(({ field }) => field === 'runDir')?.value).toBe('/run/appliance');
+  });
+
+  it('are never those of a checkout where the folder of an installed host leads nowhere, or may not be looked at', () => {
+    const outer = makeFolder();
+    symlinkSync('/nonexistent', join(outer, 'link'));
+    expect(load({ installedFolder: join(outer, 'link') })).toMatchObject({
+      config: undefined,
+      problemTexts: [expect.stringContaining('the secrets folder cannot be read')],
+    });
+    const program = `
+      import { loadConfig } from ${JSON.stringify(import.meta.resolve('../../src/config/load.ts'))};
+      process.seteuid?.(${process.getuid?.() === 0 ? 65534 : (process.getuid?.() ?? 0)});
+      const { problems } = loadConfig({ flags: {}, environment: {}, workingFolder: '/srv',
+        installedFolder: ${JSON.stringify(join(outer, 'closed', 'secrets'))} });
+      console.log(JSON.stringify(problems));`;
+    mkdirSync(join(outer, 'closed', 'secrets'), { recursive: true });
+    chmodSync(join(outer, 'closed'), 0);
+    chmodSync(outer, 0o755);
+    const told = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
+      encoding: 'utf8',
+    });
+    chmodSync(join(outer, 'closed'), 0o700);
+    expect(told).toContain('the secrets folder cannot be read');
   });
 
   it('put folders in their places on an installed host, whatever XDG says, and change nothing else', () => {
@@ -185,8 +221,37 @@ describe('problems', () => {
       'APP_SECRETS_DIR: names the folder that this file lies in: set it in the environment',
     ],
     ['SOMETHING_ELSE=1', 'SOMETHING_ELSE: there is no such key'],
+    ['X1=1', 'X1: there is no such key'],
+    ['foo=1', 'foo: there is no such key'],
+    [`${'x'.repeat(200)}=1`, `${'x'.repeat(64)}…: there is no such key`],
   ])('name the key that was meant by %j', (line, message) => {
     expect(load({ files: { 'app.env': line } }).problemTexts).toEqual([`app.env:1: ${message}`]);
+  });
+
+  it('name every key that there is not, but for what may be a piece of a secret', () => {
+    const { problemTexts } = load({
+      files: {
+        'app.env':
+          'X1=1\nAPP_WORKERS=2\nfoo=bar\nAPP_ALERT_COMMAND="curl\nhunter=2"\nX2=1\nAPP_DATA_DIR=/x\nX3=1',
+        'postgres.env': 'hunter2==',
+        'acme.env': 'hunter2=x\nhunter=CERT_EAB_HMAC',
+        'redis.env': 'REDIS_PASSWORD=abc\nhunter2=def',
+      },
+    });
+    const subjects = problemTexts.map((text) => text.split(': ').slice(0, 2).join(' '));
+    expect(subjects).toEqual([
+      'app.env:1 X1',
+      'app.env:3 foo',
+      'app.env:4 APP_ALERT_COMMAND',
+      'app.env:5 there is no such key',
+      'app.env:6 there is no such key',
+      'app.env:8 X3',
+      'acme.env:1 there is no such key',
+      'acme.env:2 there is no such key',
+      'postgres.env:1 there is no such key',
+      expect.stringContaining('redis.env:1 '),
+      'redis.env:2 there is no such key',
+    ]);
   });
 
   it('show control characters and long texts in a form that fits a line', () => {
@@ -234,6 +299,10 @@ describe('problems', () => {
 });
 
 describe('values that do not go together', () => {
+  const caFile = join(mkdtempSync(join(tmpdir(), 'appliance-config-')), 'ca.pem');
+  beforeAll(() => writeFileSync(caFile, rootCertificates[0] ?? ''));
+  afterAll(() => rmSync(dirname(caFile), { recursive: true }));
+
   it.each([
     [
       'two public ports that are one',
@@ -255,7 +324,7 @@ describe('values that do not go together', () => {
     [
       'a second authority without its directory',
       {
-        CERT_FALLBACK_CA_FILE: '/ca.pem',
+        CERT_FALLBACK_CA_FILE: caFile,
         CERT_FALLBACK_EAB_KID: 'a',
         CERT_FALLBACK_EAB_HMAC: 'a'.repeat(20),
       },
@@ -275,6 +344,24 @@ describe('values that do not go together', () => {
       ['REDIS_HOST: must be the path'],
     ],
     ['a name that is a socket', { REDIS_HOST: '/run/redis.sock' }, ['REDIS_HOST: cannot be a path']],
+    [
+      'a trust anchor that nobody looks at, of PostgreSQL',
+      { POSTGRES_CA_FILE: caFile },
+      ['POSTGRES_CA_FILE: is not looked at where POSTGRES_SSLMODE is prefer: set that to verify-full'],
+    ],
+    [
+      'a trust anchor that nobody looks at, of Redis',
+      { REDIS_CA_FILE: caFile },
+      ['REDIS_CA_FILE: is not looked at where REDIS_CONNECTION_TYPE is redis: set that to rediss'],
+    ],
+    [
+      'folders that are files, or below one',
+      { APP_DATA_DIR: '/etc/passwd', APP_RUN_DIR: '/etc/passwd/a b/run' },
+      [
+        'APP_DATA_DIR: /etc/passwd is no folder: name another',
+        "APP_RUN_DIR: /etc/passwd is no folder, and '/etc/passwd/a b/run' would lie below it: name another",
+      ],
+    ],
     ['several servers for one', { REDIS_HOST: 'a,b' }, ['REDIS_HOST: must be one server']],
     [
       'a numbered database in a cluster',
@@ -302,10 +389,18 @@ describe('values that do not go together', () => {
 
 describe('warnings', () => {
   it('name variables that are nearly one of ours, and no others', () => {
-    const environment = { APP_HTTP_PROT: '1', APP_SECRET_DIR: '/x', APP_NAME: 'theirs', REDIS_HOTS: 'a' };
+    const environment = {
+      APP_HTTP_PROT: '1',
+      APP_SECRET_DIR: '/x',
+      APP_NAME: 'theirs',
+      CERT_DOMIAN: 'a.example',
+      CERT_PATH: 'theirs',
+      REDIS_HOTS: 'a',
+    };
     expect(load({ environment }).warningTexts).toEqual([
       'environment: APP_HTTP_PROT: is not used; did you mean APP_HTTP_PORT?',
       'environment: APP_SECRET_DIR: is not used; did you mean APP_SECRETS_DIR?',
+      'environment: CERT_DOMIAN: is not used; did you mean CERT_DOMAIN?',
     ]);
   });
 
@@ -319,10 +414,10 @@ describe('warnings', () => {
   });
 
   it('name keys that this release does nothing with', () => {
-    const { config, warningTexts } = load({ files: { 'app.env': 'APP_HSTS=off\nAPP_HTTP_PORT=80' } });
-    expect(config?.hsts).toBe('off');
+    const { config, warningTexts } = load({ files: { 'app.env': 'APP_ADMIN_PATH=/a\nAPP_HTTP_PORT=80' } });
+    expect(config?.adminPath).toBe('/a');
     expect(warningTexts).toEqual([
-      'app.env:1: APP_HSTS: is accepted, but this release does nothing with it yet',
+      'app.env:1: APP_ADMIN_PATH: is accepted, but this release does nothing with it yet',
     ]);
   });
 

@@ -35,7 +35,7 @@ describe('docs/dependencies.md', () => {
 describe('package.json', () => {
   it('pins every dependency to one version', () => {
     const loose = Object.entries(installed).filter(
-      ([, version]) => !/^(npm:@?[^@]+@)?\d+\.\d+\.\d+$/.test(version),
+      ([, version]) => !/^(npm:@?[^@]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(version),
     );
     expect(loose).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseIpAddress } from '../../src/core/ip-address.ts';
 import type { GeoEdition, GeoRecord } from '../../src/ports/geo-database.ts';
-import { bogonKind } from '../../src/whoami/bogon.ts';
+import { bogonKind } from '../../src/core/bogon.ts';
 import { builtAtText, fullJson, textFields, whoamiFormatter } from '../../src/whoami/formats.ts';
 import type { WhoamiRecord } from '../../src/whoami/record.ts';
 

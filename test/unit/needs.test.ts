@@ -7,12 +7,17 @@ import { provide, type Machine } from '../support/system-programs.ts';
 const suite = 'test/host/fresh-root.test.ts';
 
 /** A machine that has what is listed, and after an install whatever `brings` lists. */
-function machineWith(has: string[], { canInstall = true, brings = [] as string[], failure = '' } = {}) {
+function machineWith(
+  has: string[],
+  { canInstall = true, brings = [] as string[], failure = '', succeeds = [] as string[] } = {},
+) {
   const lines: string[] = [];
   const installs: string[][] = [];
   let present = has;
   const machine: Machine = {
-    probe: (command) => present.some((name) => needs[name as keyof typeof needs].probe === command),
+    probe: (command) =>
+      succeeds.includes(command) ||
+      present.some((name) => needs[name as keyof typeof needs].probe === command),
     canInstall,
     install: (packages, services) => {
       installs.push([...packages, ...services.map((service) => `service ${service}`)]);
@@ -53,8 +58,32 @@ describe('what suites need', () => {
         suite,
         lacks: ['git', 'mount namespaces'],
         remedy: `sudo apt-get install git && sudo npm test -- ${suite}`,
+        cannotRunHere: false,
       },
     ]);
+    expect(installs).toEqual([]);
+  });
+
+  it('says what else is to be done where no package helps', () => {
+    const profiles = 'test/integration/acme-profiles.test.ts';
+    const { machine, installs } = machineWith([]);
+    expect(provide([profiles], machine)).toEqual([
+      {
+        suite: profiles,
+        lacks: ['Pebble 2.10.1, which needs Go'],
+        remedy: `install Go 1.24 or later, with access to its modules, then: npm test -- ${profiles}`,
+        cannotRunHere: false,
+      },
+    ]);
+    expect(installs).toEqual([]);
+  });
+
+  it('is not asked of a distribution that has no such package: the suite is left out by name', () => {
+    const valkey = 'test/integration/cache-valkey.test.ts';
+    const { machine, installs } = machineWith(['util-linux'], {
+      succeeds: [needs['valkey-server, of Debian 13 and Ubuntu 24.04'].absent],
+    });
+    expect(provide([valkey], machine)).toMatchObject([{ suite: valkey, cannotRunHere: true }]);
     expect(installs).toEqual([]);
   });
 

@@ -30,6 +30,7 @@ const tricky = fc.oneof(
     '$&',
     '&lt;',
     ']]>',
+    '__proto__',
   ),
 );
 

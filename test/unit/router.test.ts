@@ -65,6 +65,7 @@ describe('the routes', () => {
       portTest: false,
       hostnameOf: undefined,
       editions: [],
+      challenges: () => new Map(),
       health: () => ({ draining: false, degraded: [], version: '0' }),
     });
     const all = createRouter(routes);

@@ -45,7 +45,16 @@ describe('the example files', () => {
   it('load without a problem when every line is uncommented, and say what the defaults say', () => {
     const contents = files.map((name) => [name, uncommented(committed.get(name) ?? '')] as const);
     const { values, problems } = load(Object.fromEntries(contents));
-    expect(problems).toEqual([]);
+    // files of the host that is configured, not of this one
+    const named = [
+      'POSTGRES_CA_FILE',
+      'REDIS_CA_FILE',
+      'CERT_CA_FILE',
+      'CERT_FALLBACK_CA_FILE',
+      'CERT_HOOK',
+      'CERT_DNS_HOOK',
+    ];
+    expect(problems.filter(({ key }) => !named.includes(key ?? ''))).toEqual([]);
     expect(values.map(({ setting }) => setting.key)).toEqual(settings.map(([, { key }]) => key));
     for (const { setting, origin, text } of values) {
       expect(origin).toMatchObject({ kind: 'file' });

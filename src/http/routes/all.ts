@@ -2,6 +2,7 @@ import type { GeoEdition } from '../../ports/geo-database.ts';
 import { createPage } from '../../web/page.ts';
 import { attributionFor } from '../../whoami/attribution.ts';
 import type { Route } from '../router.ts';
+import { acmeChallengeRoute, type Challenges } from './acme-challenge.ts';
 import { frontRoute } from './front.ts';
 import { headersRoute } from './headers.ts';
 import { healthRoutes, type Health } from './health.ts';
@@ -18,6 +19,7 @@ export interface RouteOptions {
   /** The name that reverse DNS has for an address; absent when that is switched off. */
   readonly hostnameOf: ((address: string) => Promise<string | undefined>) | undefined;
   readonly health: () => Health;
+  readonly challenges: Challenges;
 }
 
 /** Everything that the server answers. */
@@ -30,6 +32,7 @@ export function allRoutes(options: RouteOptions): readonly Route[] {
     ...textRoutes,
     headersRoute,
     portRoute(options.portTest),
+    acmeChallengeRoute(options.challenges),
     ...healthRoutes(options.health),
     ...staticRoutes(openapiDocument(options.version, attribution)),
   ];

@@ -30,7 +30,7 @@ export function frontRoute(page: Page): Route {
       const asked = request.asksForAnother();
       const host = request.header('host');
       const facts = { address, bogon, databases, prefixLength, ...place, ...operator, asked, host };
-      return { status: 200, head: htmlHead, body: page.render(facts) };
+      return { status: 200, head: htmlHead, body: page.render(facts), page: true };
     },
   };
 }

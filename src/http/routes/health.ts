@@ -13,9 +13,14 @@ export interface Health {
 
 /** `/health/live` and `/health/ready`. Detail is for the host itself: a loopback peer that speaks for nobody else. */
 export function healthRoutes(health: () => Health): readonly Route[] {
-  const live: Route = { path: '/health/live', handle: () => body(200, { status: 'live' }) };
+  const live: Route = {
+    path: '/health/live',
+    housekeeping: true,
+    handle: () => body(200, { status: 'live' }),
+  };
   const ready: Route = {
     path: '/health/ready',
+    housekeeping: true,
     handle(request) {
       const { draining, degraded, version } = health();
       const status = draining ? 'draining' : 'ready';

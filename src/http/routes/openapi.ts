@@ -1,5 +1,5 @@
 import type { Attribution } from '../../whoami/attribution.ts';
-import type { BogonKind } from '../../whoami/bogon.ts';
+import type { BogonKind } from '../../core/bogon.ts';
 import { problemCodes } from '../problem-codes.ts';
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };

@@ -14,7 +14,7 @@ export function jsonRoute(hostnameOf?: (address: string) => Promise<string | und
     path: '/json',
     handle(request) {
       const record = request.record();
-      const userAgent = request.header('user-agent') || undefined;
+      const userAgent = request.headerText('user-agent') || undefined;
       if (hostnameOf === undefined) return json(fullJson(record, { userAgent }));
       return hostnameOf(record.address.text).then((hostname) =>
         json(fullJson(record, { hostname, userAgent })),

@@ -1,0 +1,75 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** A process that listens on a port. */
+export interface PortListener {
+  readonly pid: number;
+  /** Of a worker of ours, its supervisor's: a worker is replaced when it is ended. */
+  readonly name: string;
+  /** The systemd unit that it runs in, as `nginx.service`. */
+  readonly unit?: string | undefined;
+}
+
+/** Who listens on a TCP port of this host, as `NAME (process PID)`; undefined as with `portListener`. For messages only. */
+export function portHolder(port: number): string | undefined {
+  const listener = portListener(port);
+  return listener && `${listener.name} (process ${listener.pid})`;
+}
+
+/** Who listens on a TCP port of this host; undefined when nobody does or the process cannot be seen by this user. From /proc. */
+export function portListener(port: number): PortListener | undefined {
+  const inodes = listeningInodes(port);
+  if (inodes.size === 0) return undefined;
+  for (const pid of entries('/proc').filter((name) => /^\d+$/.test(name))) {
+    const holds = entries(`/proc/${pid}/fd`).some((fd) => {
+      const inode = /^socket:\[(\d+)\]$/.exec(quiet(() => readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? '')?.[1];
+      return inode !== undefined && inodes.has(inode);
+    });
+    if (holds) return describe(pid);
+  }
+  return undefined;
+}
+
+/** Whether anybody listens on a TCP port, of whichever address. */
+export function isListenedOn(port: number): boolean {
+  return listeningInodes(port).size > 0;
+}
+
+function describe(pid: string): PortListener {
+  const name = (of: string) => quiet(() => readFileSync(`/proc/${of}/comm`, 'utf8').trim());
+  const parent = /\) \S (\d+)/.exec(quiet(() => readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? '')?.[1];
+  const ours = name(pid) === 'appliance-work' && parent !== undefined && name(parent) === 'appliance';
+  const cgroup = quiet(() => readFileSync(`/proc/${pid}/cgroup`, 'utf8')) ?? '';
+  const holder = ours ? parent : pid;
+  return {
+    pid: Number(holder),
+    name: name(holder) ?? '?',
+    unit: /\/([^/\n]+\.service)(?:\/|$)/m.exec(cgroup)?.[1],
+  };
+}
+
+function listeningInodes(port: number): ReadonlySet<string> {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const listenState = '0A';
+  const lines = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) =>
+    (quiet(() => readFileSync(path, 'utf8')) ?? '').split('\n'),
+  );
+  return new Set(
+    lines
+      .map((line) => line.trim().split(/\s+/))
+      .filter((fields) => fields[1]?.endsWith(suffix) === true && fields[3] === listenState)
+      .map((fields) => fields[9]!),
+  );
+}
+
+function entries(folder: string): string[] {
+  return quiet(() => readdirSync(folder)) ?? [];
+}
+
+/** Processes come and go, and others' are not ours to read. */
+function quiet<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,111 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Config } from '../config/schema.ts';
+import { createClockWatch } from '../core/clock-watch.ts';
+import { Failure, reasonOf } from '../core/errors.ts';
+import type { CertificateEvent } from '../history/certificate-events.ts';
+import { createCertificateRecorder } from '../history/certificate-recorder.ts';
+import type { Database } from '../ports/database.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { VisitBatch } from '../ports/visit-batch.ts';
+import type { ServiceState } from '../supervisor/control-messages.ts';
+import type { EditionInUse } from '../supervisor/messages.ts';
+import { createStateKeeper, type StateKeeper } from '../supervisor/state-keeper.ts';
+import { createVisitBuffer } from '../visits/visit-buffer.ts';
+import { tryWriting } from '../visits/visit-counts.ts';
+import { recordEditions } from './geoip-history.ts';
+import { prune } from './prune.ts';
+
+export interface StateServiceOptions {
+  readonly log: Logger;
+  /** The GeoIP databases that the workers answer from. */
+  editions(): readonly EditionInUse[];
+  /** False while another process does, or is about to. */
+  mayPrune(): boolean;
+  /** Told in words what is missing though answers go on, each time that this changes. */
+  onDegraded(missing: readonly string[]): void;
+}
+
+/** Database and cache of the running service, and what goes into them by itself. What waits for them outlives a reload. */
+export interface StateService {
+  /** Opens what the configuration names. Rejects with `database-schema-newer` where this release must not run on it. */
+  start(config: Config): Promise<void>;
+  /** Closes them; what comes meanwhile waits. */
+  stop(): Promise<void>;
+  /** Writes what waits, for a few seconds at most. */
+  flush(): Promise<void>;
+  addVisits(batch: VisitBatch): void;
+  recordCertificate(event: CertificateEvent): void;
+  /** Undefined while there are none. */
+  status(): ServiceState | undefined;
+}
+
+const lastWriteWithinMs = 3000;
+
+export function createStateService(options: StateServiceOptions): StateService {
+  const { log, editions, onDegraded } = options;
+  const visits = createVisitBuffer({ log });
+  const certificates = createCertificateRecorder(log);
+  const isClockBelieved = createClockWatch();
+  let keeper: StateKeeper | undefined;
+  let stopped = false;
+
+  const use = (database: Database | undefined): void => {
+    visits.use(database);
+    certificates.use(database);
+    if (database === undefined) return;
+    recordEditions(database, editions()).catch((error: unknown) =>
+      log.warn({ reason: reasonOf(error) }, 'the GeoIP databases in use are not recorded'),
+    );
+  };
+  const open = async (config: Config): Promise<StateKeeper> => {
+    const { openCache, openDatabase } = await import('./state.ts');
+    const { keepAddressesDays } = config;
+    visits.keepAddresses(keepAddressesDays !== undefined);
+    const database = await openDatabase(config);
+    return createStateKeeper({
+      database,
+      cache: await openCache(config, log),
+      log,
+      onDegraded,
+      onDatabase: (ready) => use(ready ? database : undefined),
+      writeFailure: visits.failure,
+      tryWriting: () => tryWriting(database),
+      prune: async () => {
+        if (options.mayPrune())
+          await prune(database, isClockBelieved() ? Date.now() : undefined, keepAddressesDays);
+      },
+    });
+  };
+
+  return {
+    addVisits: visits.add,
+    recordCertificate: certificates.record,
+    async start(config) {
+      stopped = false;
+      try {
+        const opened = await open(config);
+        if (stopped) return await opened.stop();
+        keeper = opened;
+        await opened.start();
+      } catch (error) {
+        if (error instanceof Failure && error.code === 'database-schema-newer') throw error;
+        const remedy = error instanceof Failure ? error.remedy : undefined;
+        log.error({ reason: reasonOf(error), remedy }, 'visits wait, and nobody can sign in');
+        if (keeper === undefined) onDegraded(['the database and the cache cannot be used']);
+      }
+    },
+    async stop() {
+      stopped = true;
+      const before = keeper;
+      keeper = undefined;
+      use(undefined);
+      await before?.stop();
+    },
+    async flush() {
+      await Promise.race([visits.flush(), wait(lastWriteWithinMs, undefined, { ref: false })]);
+      const { waiting } = visits.state();
+      if (waiting > 0) log.warn({ visits: waiting }, 'visits that waited for the database are lost');
+    },
+    status: () => keeper && { ...keeper.status(), visits: visits.state() },
+  };
+}

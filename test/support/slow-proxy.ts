@@ -1,0 +1,55 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A way to a TCP server that can be made slow, or broken, while it is in use. */
+export interface SlowProxy {
+  readonly port: number;
+  /** How long each answer is kept back from now on, milliseconds. */
+  delayMs: number;
+  /** Connections that were made so far. */
+  connections(): number;
+  /** Breaks all connections; new ones are taken. */
+  cut(): void;
+  stop(): Promise<void>;
+}
+
+export async function startSlowProxy(target: number): Promise<SlowProxy> {
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  const server = createServer((near) => {
+    connections += 1;
+    const far = connect(target, '127.0.0.1');
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.once('close', () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+    }
+    near.pipe(far);
+    far.on('data', (chunk) => {
+      if (proxy.delayMs === 0) near.write(chunk);
+      else setTimeout(() => near.write(chunk), proxy.delayMs);
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  const proxy: SlowProxy = {
+    port: (server.address() as AddressInfo).port,
+    delayMs: 0,
+    connections: () => connections,
+    cut,
+    async stop() {
+      server.close();
+      cut();
+      await once(server, 'close');
+    },
+  };
+  return proxy;
+}
