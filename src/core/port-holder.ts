@@ -15,30 +15,35 @@ export function portHolder(port: number): string | undefined {
   return listener && `${listener.name} (process ${listener.pid})`;
 }
 
-/** Who listens on a TCP port of this host; undefined when nobody does or the process cannot be seen by this user. From /proc. */
-export function portListener(port: number): PortListener | undefined {
-  const inodes = listeningInodes(port);
+/**
+ * Who listens on a TCP port of this host; undefined when nobody does, or the process cannot be seen: by this user, or by anybody
+ * while it is ending, when its sockets are still open and its descriptors are gone already. From proc(5).
+ */
+export function portListener(port: number, proc = '/proc'): PortListener | undefined {
+  const inodes = new Set(listeningSockets(port, proc).map(({ inode }) => inode));
   if (inodes.size === 0) return undefined;
-  for (const pid of entries('/proc').filter((name) => /^\d+$/.test(name))) {
-    const holds = entries(`/proc/${pid}/fd`).some((fd) => {
-      const inode = /^socket:\[(\d+)\]$/.exec(quiet(() => readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? '')?.[1];
+  for (const pid of entries(proc).filter((name) => /^\d+$/.test(name))) {
+    const holds = entries(`${proc}/${pid}/fd`).some((fd) => {
+      const inode = /^socket:\[(\d+)\]$/.exec(
+        quiet(() => readlinkSync(`${proc}/${pid}/fd/${fd}`)) ?? '',
+      )?.[1];
       return inode !== undefined && inodes.has(inode);
     });
-    if (holds) return describe(pid);
+    if (holds) return describe(pid, proc);
   }
   return undefined;
 }
 
-/** Whether anybody listens on a TCP port, of whichever address. */
-export function isListenedOn(port: number): boolean {
-  return listeningInodes(port).size > 0;
+/** The users whose processes listen on a TCP port, of whichever address: anybody may see so much. Empty where nobody listens. */
+export function listeningUsers(port: number, proc = '/proc'): ReadonlySet<number> {
+  return new Set(listeningSockets(port, proc).map(({ uid }) => uid));
 }
 
-function describe(pid: string): PortListener {
-  const name = (of: string) => quiet(() => readFileSync(`/proc/${of}/comm`, 'utf8').trim());
-  const parent = /\) \S (\d+)/.exec(quiet(() => readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? '')?.[1];
+function describe(pid: string, proc: string): PortListener {
+  const name = (of: string) => quiet(() => readFileSync(`${proc}/${of}/comm`, 'utf8').trim());
+  const parent = /\) \S (\d+)/.exec(quiet(() => readFileSync(`${proc}/${pid}/stat`, 'utf8')) ?? '')?.[1];
   const ours = name(pid) === 'appliance-work' && parent !== undefined && name(parent) === 'appliance';
-  const cgroup = quiet(() => readFileSync(`/proc/${pid}/cgroup`, 'utf8')) ?? '';
+  const cgroup = quiet(() => readFileSync(`${proc}/${pid}/cgroup`, 'utf8')) ?? '';
   const holder = ours ? parent : pid;
   return {
     pid: Number(holder),
@@ -47,18 +52,14 @@ function describe(pid: string): PortListener {
   };
 }
 
-function listeningInodes(port: number): ReadonlySet<string> {
+function listeningSockets(port: number, proc: string): readonly { inode: string; uid: number }[] {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const listenState = '0A';
-  const lines = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) =>
-    (quiet(() => readFileSync(path, 'utf8')) ?? '').split('\n'),
-  );
-  return new Set(
-    lines
-      .map((line) => line.trim().split(/\s+/))
-      .filter((fields) => fields[1]?.endsWith(suffix) === true && fields[3] === listenState)
-      .map((fields) => fields[9]!),
-  );
+  return [`${proc}/net/tcp`, `${proc}/net/tcp6`]
+    .flatMap((path) => (quiet(() => readFileSync(path, 'utf8')) ?? '').split('\n'))
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[1]?.endsWith(suffix) === true && fields[3] === listenState)
+    .map((fields) => ({ inode: fields[9]!, uid: Number(fields[7]) }));
 }
 
 function entries(folder: string): string[] {

@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { isListenedOn, portListener, type PortListener } from '../../core/port-holder.ts';
+import { listeningUsers, portListener, type PortListener } from '../../core/port-holder.ts';
 import { type Check, failed, type Finding, type HostContext, ok, skipped, warning } from './check.ts';
+import { serviceUserOf } from './folders.ts';
 
-const looks = 5;
+const looks = 20;
 const betweenLooksMs = 100;
 
 /** Whether a port is free, or held by us. */
@@ -11,22 +12,25 @@ function port(name: string, title: string, numberOf: (context: HostContext) => n
     name,
     title,
     async run(context) {
+      const { host } = context;
       const number = numberOf(context);
-      let listener = portListener(number);
-      // while a worker takes the place of another, who listened may be gone before it is looked for
-      for (let look = 1; look < looks && listener === undefined && isListenedOn(number); look++) {
+      const proc = host.path('/proc');
+      const isOurUser = (uid: number) => uid === serviceUserOf(host)?.uid;
+      for (let look = 0; look < looks; look++) {
+        const listener = portListener(number, proc);
+        if (listener !== undefined)
+          return isOurs(listener) ? ok(`port ${number} is ours`) : taken(context, number, listener);
+        const users = [...listeningUsers(number, proc)];
+        if (users.length === 0) return ok(`nobody listens on port ${number}`);
+        if (users.every(isOurUser)) return ok(`port ${number} is ours`);
+        if (host.uid !== 0) return skipped(`who holds port ${number} is root's to see`, 'use sudo');
+        // who is ending, or has just given its place to another, is not seen, and gone in a moment
         await wait(betweenLooksMs);
-        listener = portListener(number);
       }
-      if (listener === undefined && !isListenedOn(number)) return ok(`nobody listens on port ${number}`);
-      if (listener === undefined) {
-        if (context.host.uid !== 0) return skipped(`who holds port ${number} is root's to see`, 'use sudo');
-        return failed(
-          `somebody listens on port ${number} who cannot be seen from here`,
-          `sudo ss -ltnp 'sport = ${number}'`,
-        );
-      }
-      return isOurs(listener) ? ok(`port ${number} is ours`) : taken(context, number, listener);
+      return failed(
+        `somebody listens on port ${number} who cannot be seen from here`,
+        `sudo ss -ltnp 'sport = ${number}'`,
+      );
     },
   };
 }
