@@ -14,6 +14,9 @@ class Turns extends BaseSequencer {
 
 const setupFiles = ['test/support/patterns.ts'];
 
+/** How long a test may wait for a thing that it looks for again and again. */
+const expectation = { poll: { timeout: 30_000 } };
+
 /** Measured on two cores: what only computes may share them; what starts servers, measures or mounts has them alone. */
 export default defineConfig({
   test: {
@@ -23,8 +26,9 @@ export default defineConfig({
         test: {
           name: 'unit',
           setupFiles,
+          expect: expectation,
           include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts'],
-          testTimeout: 10_000,
+          testTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -33,9 +37,10 @@ export default defineConfig({
         test: {
           name: 'integration',
           setupFiles,
+          expect: expectation,
           include: ['test/integration/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
           fileParallelism: false,
           sequence: { groupOrder: 1 },
         },
@@ -44,6 +49,7 @@ export default defineConfig({
         test: {
           name: 'host',
           setupFiles,
+          expect: expectation,
           include: ['test/host/**/*.test.ts'],
           testTimeout: 20 * 60_000,
           hookTimeout: 20 * 60_000,

@@ -176,7 +176,7 @@ export async function prepareAppliance(options: CertifiedOptions): Promise<Certi
       for (let count = 0; count < connections; count++) seen.add((await appliance.visit({ name })).serial);
       return [...seen];
     },
-    async issued({ name, other, timeoutMs = 30_000 } = {}) {
+    async issued({ name, other, timeoutMs = 90_000 } = {}) {
       const first = (settings['CERT_DOMAIN'] ?? '').split(/[,;]/)[0]!;
       const asked = name ?? (isIP(first) === 0 ? first.replace('*', 'any') : undefined);
       let serial = '';
