@@ -2,7 +2,7 @@ import { Failure } from '../core/errors.ts';
 import { redisAilment } from './cache-redis-ailment.ts';
 import { connectRedis, type RedisServer } from './cache-redis-connection.ts';
 
-const withinMs = 2500;
+const withinMs = 5000;
 
 /**
  * Signs in once and asks what the server does when it is full (`maxmemory-policy`); undefined where this user may not ask.

@@ -39,6 +39,8 @@ export interface CertificateView {
 export interface StateView {
   /** Whether it can be read and written. */
   readonly ok: boolean;
+  /** Whether it is not because it is being opened for the first time, and nothing went wrong so far. */
+  readonly opening?: boolean | undefined;
   readonly words: string;
   readonly remedy?: string | undefined;
 }

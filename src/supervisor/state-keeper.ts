@@ -70,6 +70,8 @@ export function createStateKeeper(options: StateKeeperOptions): StateKeeper {
   let toldLog: string | undefined;
   let prunedAt = -Infinity;
   let unpruned = false;
+  /** What the cache was while it is not sure whether it still is. */
+  let cacheBefore: CacheState | undefined;
   let next: NodeJS.Timeout | undefined;
   let look: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -136,9 +138,22 @@ export function createStateKeeper(options: StateKeeperOptions): StateKeeper {
     );
     // embedded, both are one file, which the database makes
     if (told === undefined) await asked;
-    await Promise.all([asked, probeSpace.set('probe', '1')]);
+    await Promise.all([asked, askCache()]);
     tell();
   };
+  const isCacheThere = () => probeSpace.set('probe', '1');
+  /** One late answer, as a busy host gives, is no outage: nobody is told before it was asked again. */
+  const askCache = async (): Promise<void> => {
+    const before = cache.state();
+    if (told === undefined || !before.ok) return void (await isCacheThere());
+    cacheBefore = before;
+    if (!(await isCacheThere())) {
+      await new Promise((resolve) => setTimeout(resolve, askAgainMs).unref());
+      await isCacheThere();
+    }
+    cacheBefore = undefined;
+  };
+  const cacheState = (): CacheState => cacheBefore ?? cache.state();
   const tell = (): void => {
     if (stopped) return;
     const now = view();
@@ -146,7 +161,7 @@ export function createStateKeeper(options: StateKeeperOptions): StateKeeper {
     tellLog(now);
     const missing = [
       ...(lack === undefined ? [] : [`the database ${lack}`]),
-      ...(cache.state().ok ? [] : ['the cache cannot be used']),
+      ...(cacheState().ok ? [] : ['the cache cannot be used']),
     ];
     if (missing.join() === told) return;
     told = missing.join();
@@ -181,7 +196,7 @@ export function createStateKeeper(options: StateKeeperOptions): StateKeeper {
       const now = view();
       const ok = isOk(now);
       const opening = isOpening(now);
-      const { ok: cacheOk, ...cacheState } = cache.state();
+      const { ok: cacheOk, ...cacheFacts } = cacheState();
       return {
         database: {
           kind,
@@ -192,7 +207,7 @@ export function createStateKeeper(options: StateKeeperOptions): StateKeeper {
           since: now.state.sinceMs,
           answeredInMs,
         },
-        cache: { ...cacheState, ok: cacheOk, remedy: cacheOk ? undefined : cacheRemedies[cacheState.kind] },
+        cache: { ...cacheFacts, ok: cacheOk, remedy: cacheOk ? undefined : cacheRemedies[cacheFacts.kind] },
       };
     },
     async stop() {

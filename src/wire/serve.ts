@@ -194,7 +194,8 @@ async function serveAfter(
 
   /** For `systemctl status`. */
   const words = ({ workers, answering }: SelfCheck): string =>
-    `${answering} of ${workers} workers answer ${portWords(loaded)}`;
+    `${answering} of ${workers} workers answer ${portWords(loaded)}` +
+    (refusedReload === undefined ? '' : '; the reload was refused, the log says why');
   const wellWords = async () => words(await supervisor.selfCheck(1000));
 
   /** From now on this process tells systemd how the service is. */
@@ -265,8 +266,7 @@ async function serveAfter(
     refusedReload =
       refused === undefined ? undefined : { atMs: Date.now(), reason: refused, remedy: withoutTls?.remedy };
     const well = await wellWords();
-    if (!stopping)
-      void systemd.ready(refused === undefined ? well : `${well}; the reload was refused, the log says why`);
+    if (!stopping) void systemd.ready(well);
     if (refused !== undefined) return;
     await maintenance.stop();
     // the end writes the visits that were counted, and needs the database for it

@@ -267,7 +267,10 @@ describe('SIGHUP', () => {
   });
 
   it('with a bad configuration is refused with every reason, and the old one goes on', async () => {
-    const options = withSecrets('APP_WORKERS=1\n');
+    const folder = mkdtempSync(join(tmpdir(), 'refused-test-'));
+    const systemd = await listenForNotifications(folder);
+    const environment = { NOTIFY_SOCKET: systemd.path, WATCHDOG_USEC: String(1e6) };
+    const options = { ...withSecrets('APP_WORKERS=1\n'), environment };
     const appliance = await start(options);
     const workers = appliance.workers();
     writeFileSync(options.file(appliance), 'APP_WORKERS=many\nAPP_HTTP_PROT=80\n');
@@ -291,6 +294,12 @@ describe('SIGHUP', () => {
     expect(status).toMatch(/needs you +yes: the configuration, which was refused/);
     expect(status).toMatch(/last reload +refused .*APP_WORKERS/s);
     expect(await text(`${appliance.url}/ip`)).toBe('127.0.0.1\n');
+    await until('each turn of the watchdog tells it too', () => {
+      const fed = systemd.told().findLast(([what]) => what === 'WATCHDOG=1');
+      return fed?.[1]?.endsWith('; the reload was refused, the log says why') === true;
+    });
+    await systemd.close();
+    rmSync(folder, { recursive: true });
   });
 
   it('with a damaged database is refused by its name, and the old one goes on', async () => {

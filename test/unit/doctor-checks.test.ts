@@ -316,6 +316,20 @@ const serviceIs = (facts: Partial<UnitFacts>) => {
 };
 const configured = { secretsFolder: '/etc/appliance/secrets', problems: [], warnings: [], values: {} };
 
+describe('a service that was just started', () => {
+  it('may still open its database, which is no fault of that', async () => {
+    host = checkedHost();
+    const cache = { ok: true, words: 'the cache works' };
+    const opening = { ok: false, opening: true, words: 'PostgreSQL at db:5432: opening' };
+    const service = async () => ({ state: { database: opening, cache } }) as ServiceView;
+    expect(await host.ask(all, 'database', { service })).toEqual({
+      state: 'warning',
+      words: 'PostgreSQL at db:5432: opening',
+      remedy: 'ask again in a moment',
+    });
+  });
+});
+
 describe('what is advised', () => {
   it('ends no service while the configuration would not let it come back', async () => {
     host = checkedHost();
@@ -327,6 +341,21 @@ describe('what is advised', () => {
     expect(await host.ask(all, 'service', { ...down, configuration })).toMatchObject({
       state: 'failed',
       remedy: expect.stringMatching(/^correct the configuration first/) as string,
+    });
+  });
+
+  it('starts no service that ends as soon as it was started, whatever systemd is doing with it', async () => {
+    host = checkedHost();
+    for (const sub of ['auto-restart', 'auto-restart-queued', 'start']) {
+      const inVain = serviceIs({ active: 'activating', sub, restarts: 1 });
+      expect(await host.ask(all, 'service', { ...inVain, configuration: configured })).toMatchObject({
+        words: 'the service ends again as soon as it was started',
+        remedy: expect.stringMatching(/^see why: journalctl/) as string,
+      });
+    }
+    const starting = serviceIs({ active: 'activating', sub: 'start' });
+    expect(await host.ask(all, 'service', { ...starting, configuration: configured })).toMatchObject({
+      words: 'the service does not run (activating)',
     });
   });
 

@@ -14,6 +14,8 @@ class World {
   status: DatabaseState['status'] = 'up';
   failure: Failure | undefined;
   cacheOk = true;
+  /** How the next questions to the cache end; after them as it is. */
+  cacheAnswers: boolean[] = [];
   /** What the next questions wait for. */
   silence: Promise<void> | undefined;
   answersAfterMs = 0;
@@ -49,7 +51,10 @@ class World {
       },
     } as Partial<Database> as Database;
     const cache = {
-      namespace: () => ({ set: async () => true }) as Partial<ReturnType<Cache['namespace']>>,
+      namespace: () =>
+        ({ set: async () => (this.cacheOk = this.cacheAnswers.shift() ?? this.cacheOk) }) as Partial<
+          ReturnType<Cache['namespace']>
+        >,
       state: (): CacheState => ({ kind: 'redis', ok: this.cacheOk, words: 'the cache', failures: 0 }),
       close: async () => {},
     } as Partial<Cache> as Cache;
@@ -272,6 +277,20 @@ describe('who keeps an eye on database and cache', () => {
     world.failure = failure('database-password');
     await pass(2_500);
     expect(lastTold()).toEqual(['the database refuses the password', 'the cache cannot be used']);
+  });
+
+  it('tells nobody of one late answer of the cache, and of two in a row', async () => {
+    await started();
+    world.cacheAnswers = [false, true];
+    for (let tenths = 0; tenths < 50; tenths++) {
+      await pass(100);
+      expect(keeper.status().cache.ok).toBe(true);
+    }
+    expect([world.cacheAnswers, world.degraded]).toEqual([[], [[]]]);
+    world.cacheAnswers = [false, false];
+    await pass(3_000);
+    expect(lastTold()).toEqual(['the cache cannot be used']);
+    expect(keeper.status().cache.ok).toBe(false);
   });
 
   it('has things deleted once an hour, and says once that it fails', async () => {

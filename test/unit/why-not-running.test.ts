@@ -36,6 +36,11 @@ it('that the service does not run is told as systemd knows it, with what helps',
     'the service ends as soon as systemd starts it (exit-code); it was tried 12 times',
     'correct what "sudo appliance config check" names',
   ]);
+  expect(told({ ...looping, sub: 'auto-restart-queued' }, true)).toEqual(told(looping, true));
+  expect(told({ ...looping, sub: 'start', result: 'success' })[0]).toBe(
+    'the service ends as soon as systemd starts it; it was tried 12 times',
+  );
+  expect(told({ active: 'activating', sub: 'start' })[0]).toBe('the service is just starting');
   expect(told({ active: 'active', sub: 'running' })[0]).toBe(
     'the service runs, but does not listen to commands',
   );

@@ -7,7 +7,7 @@ import type { ServiceView } from '../../ports/service-view.ts';
 import type { DoctorContext } from './doctor-context.ts';
 import { notRunning, serviceIfRunning } from './service.ts';
 
-const limitMs = 3000;
+const limitMs = 8000;
 
 /** Where the service is reached from this host: what it really listens on, whatever its files say by now. */
 function addressOf({ listenHost }: ServiceView): string {

@@ -2,7 +2,7 @@ import { composePackages, howToInstall } from '../stack/docker.ts';
 import { type Check, failed, ok, skipped } from './check.ts';
 
 const unwanted = 'database and cache are not containers here';
-const engineLimitMs = 4000;
+const engineLimitMs = 8000;
 
 /** Present, and its engine answers. */
 const docker: Check = {

@@ -12,11 +12,11 @@ export interface Host {
   path(absolute: string): string;
   /** A file's text; undefined where it cannot be read. */
   text(absolute: string): string | undefined;
-  /** As `runProgram`, with a limit of five seconds where none is given. */
+  /** As `runProgram`, with a limit of eight seconds where none is given. */
   run(file: string, args: readonly string[], limitMs?: number): Promise<ProgramResult>;
 }
 
-const usualLimitMs = 5000;
+const usualLimitMs = 8000;
 
 /** This machine; with `root`, what lies below that folder in place of its files. */
 export function thisHost(root = ''): Host {

@@ -6,6 +6,7 @@ import type { ServiceView } from '../../ports/service-view.ts';
 import { runsFile } from '../running-file.ts';
 import { type Check, failed, ok, skipped, warning } from './check.ts';
 import type { DoctorContext } from './doctor-context.ts';
+import { startsInVain } from './unit-facts.ts';
 import { installedReleases, readReleases } from '../install/releases.ts';
 import { serviceUnit } from '../install/units.ts';
 
@@ -44,7 +45,7 @@ const running: Check<DoctorContext> = {
         `see why: ${log}; then: sudo systemctl restart appliance`,
       );
     }
-    if (installed && unit?.sub === 'auto-restart') {
+    if (installed && unit !== undefined && startsInVain(unit)) {
       return failed('the service ends again as soon as it was started', `see why: ${log}`);
     }
     if (installed && unit !== undefined && unit.active !== 'active' && unit.active !== 'reloading') {

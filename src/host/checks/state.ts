@@ -1,5 +1,5 @@
 import type { StateView } from '../../ports/service-view.ts';
-import { type Check, failed, type Finding, ok, skipped } from './check.ts';
+import { type Check, failed, type Finding, ok, skipped, warning } from './check.ts';
 import type { DoctorContext } from './doctor-context.ts';
 import { serviceIfRunning } from './service.ts';
 
@@ -8,7 +8,8 @@ async function told(context: DoctorContext, which: 'database' | 'cache'): Promis
   return (await serviceIfRunning(context))?.state?.[which];
 }
 
-function asTold({ ok: well, words, remedy }: StateView): Finding {
+function asTold({ ok: well, opening, words, remedy }: StateView): Finding {
+  if (opening === true) return warning(words, 'ask again in a moment');
   return well ? ok(words) : failed(words, remedy ?? 'sudo appliance stack up');
 }
 

@@ -41,6 +41,11 @@ const properties = {
   dropIns: 'DropInPaths',
 } as const;
 
+/** Whether it ends as soon as systemd starts it: it waits for the next start, or is starting after one that failed. */
+export function startsInVain({ active, sub, restarts }: UnitFacts): boolean {
+  return sub.startsWith('auto-restart') || (active === 'activating' && restarts > 0);
+}
+
 /** Asks systemd once for all of our units; an empty map where it does not answer. */
 export async function readUnits(host: Host): Promise<ReadonlyMap<string, UnitFacts>> {
   const wanted = Object.values(properties).join(',');

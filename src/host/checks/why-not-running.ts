@@ -1,5 +1,5 @@
 import { unmask } from './run-doctor.ts';
-import type { UnitFacts } from './unit-facts.ts';
+import { startsInVain, type UnitFacts } from './unit-facts.ts';
 
 /**
  * Why nobody answers, as systemd knows it, and what helps; undefined where systemd knows of no such service. `isBad`: the
@@ -12,14 +12,16 @@ export function whyNotRunning(
   if (unit === undefined || unit.load === 'not-found') return undefined;
   if (unit.load === 'masked')
     return { message: 'the service is masked: nothing can start it', remedy: unmask(unit.name) };
-  const { active, sub, result, restarts } = unit;
+  const { active, result, restarts } = unit;
   const log = `journalctl --unit ${unit.name} --lines 50`;
   const start = (verb: string) =>
     isBad ? 'correct what "sudo appliance config check" names' : `sudo systemctl ${verb} appliance`;
   const look = isBad ? start('') : `see why: ${log}`;
-  if (sub === 'auto-restart') {
+  if (startsInVain(unit)) {
     const times = restarts > 1 ? `; it was tried ${restarts} times` : '';
-    return { message: `the service ends as soon as systemd starts it (${result})${times}`, remedy: look };
+    // unknown again while it starts
+    const why = result === 'success' ? '' : ` (${result})`;
+    return { message: `the service ends as soon as systemd starts it${why}${times}`, remedy: look };
   }
   if (active === 'failed') {
     const then = isBad ? `${look}, then: sudo systemctl start appliance` : `${look}; then: ${start('start')}`;
