@@ -13,10 +13,20 @@ export function isAlive(pid: number): boolean {
   return parentOf(String(pid)) !== undefined;
 }
 
+/** Whether SIGSTOP has arrived. */
+export function isStopped(pid: number): boolean {
+  return statusOf(String(pid))?.state === 'T';
+}
+
 function parentOf(pid: string): number | undefined {
+  const status = statusOf(pid);
+  return status === undefined || status.state === 'Z' ? undefined : status.parent;
+}
+
+function statusOf(pid: string): { readonly state: string | undefined; readonly parent: number } | undefined {
   try {
     const [, state, parent] = /\) (\S) (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-    return state === 'Z' ? undefined : Number(parent);
+    return { state, parent: Number(parent) };
   } catch {
     return undefined;
   }

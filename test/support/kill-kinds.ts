@@ -7,7 +7,7 @@ import { sql } from 'kysely';
 import { rowsOfArchive, rowsOfDatabase } from './archive-rows.ts';
 import { isAlive } from './child-processes.ts';
 import type { Ended } from './kill-host.ts';
-import { type KillStage, password, type Work } from './kill-stage.ts';
+import { type KillStage, password, patiently, type Work } from './kill-stage.ts';
 import type { KillKind } from './kills.ts';
 import type { MigratorOrder } from './migrator.ts';
 import { type DatabasePlace, openDatabase } from './open-database.ts';
@@ -191,7 +191,8 @@ export const kills: Readonly<Record<KillKind, Kill>> = {
     await host.reopenState();
     const { database, cache } = host.state();
     const { status, words } = await database.probe();
-    await cache.namespace({ name: 'kills', maxEntries: 10, maxValueBytes: 10 }).set('a', 'b');
+    const space = cache.namespace({ name: 'kills', maxEntries: 10, maxValueBytes: 10, mustKeep: true });
+    await patiently(() => space.set('a', 'b'));
     if (status !== 'up' || !cache.state().ok) throw new Error(`${words}; ${cache.state().words}`);
     const changed = between.filter((each, index) => each !== before[index]).length;
     return `${changed} of 2 passwords were in the files`;

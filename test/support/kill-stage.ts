@@ -181,7 +181,7 @@ function wordsOf(command: readonly string[], { status, err, out }: Ended): strin
 }
 
 /** A server that is on its way back is asked again. */
-async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+export async function patiently<T>(ask: () => Promise<T>): Promise<T> {
   const giveUpAt = performance.now() + settleMs;
   for (;;) {
     try {

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import pg from 'pg';
-import { childrenOf, isAlive } from './child-processes.ts';
+import { childrenOf, isAlive, isStopped } from './child-processes.ts';
 import type { DatabasePlace } from './open-database.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
@@ -208,12 +208,17 @@ export async function startPostgres(build: PostgresBuild, options: PostgresOptio
     await until('all processes of PostgreSQL have ended', () => !all.some(isAlive));
   };
   const killConnection = async (which: (pids: readonly number[]) => number): Promise<void> => {
-    const found = await admin<{ pid: number }>(
-      `select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() order by pid`,
-    );
-    if (found.length === 0) return;
-    const before = log.length;
-    process.kill(which(found.map(({ pid }) => pid)), 'SIGKILL');
+    let before: number;
+    let killed: boolean;
+    do {
+      const found = await admin<{ pid: number }>(
+        `select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() order by pid`,
+      );
+      if (found.length === 0) return;
+      before = log.length;
+      // for one that ends by itself meanwhile the server does not start anew
+      killed = await killAlive(which(found.map(({ pid }) => pid)));
+    } while (!killed);
     const isBack = () => log.slice(before).includes('database system is ready to accept connections');
     await until('PostgreSQL has started anew', isBack, 60_000);
   };
@@ -251,6 +256,17 @@ export async function startPostgres(build: PostgresBuild, options: PostgresOptio
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** SIGKILL; false where it ended of its own accord before that: only what stands still is sure not to. */
+async function killAlive(pid: number): Promise<boolean> {
+  try {
+    process.kill(pid, 'SIGSTOP');
+  } catch {
+    return false;
+  }
+  await until('a process stands still or is gone', () => isStopped(pid) || !isAlive(pid));
+  return isStopped(pid) && process.kill(pid, 'SIGKILL');
 }
 
 function programs(build: PostgresBuild): { bin: string; environment: Record<string, string> } {

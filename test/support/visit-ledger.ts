@@ -22,7 +22,10 @@ interface Tick {
  */
 export interface VisitLedger {
   request(): ProbeRequest;
-  /** The service was killed; visits that were younger than two seconds may be lost, and those from then until now. */
+  /**
+   * The service was killed; visits that were younger than two seconds may be lost, and as much older ones as processes were late on
+   * this machine, and those from then until now.
+   */
   serviceKilled(atMs: number): void;
   /** An archive took the place of what there was before it. */
   restored(before: VisitsFound, archive: VisitsFound): void;
@@ -31,17 +34,32 @@ export interface VisitLedger {
     found: VisitsFound,
     answeredUntilMs: number,
   ): { readonly missing: readonly string[]; readonly surplus: readonly string[] };
-  /** Of the visits that kills of the service lost since the last call: how old the oldest was then, milliseconds. */
+  /** Of the visits that kills of the service lost since the last call: how old the oldest was then, milliseconds, without that lateness. */
   oldestLostMs(found: VisitsFound): number;
 }
 
 const tickMs = 250;
 const mayBeLostMs = 2_000;
+const lookMs = 50;
+/** The timers of the worker and of the supervisor, and the commit. */
+const stepsToDatabase = 3;
 
 /** `octet` keeps the addresses of two ledgers apart. */
 export function createVisitLedger(octet: number): VisitLedger {
   const ticks: Tick[] = [];
-  const kills: { readonly atMs: number; readonly ticks: readonly Tick[] }[] = [];
+  const kills: { readonly atMs: number; readonly lateMs: number; readonly ticks: readonly Tick[] }[] = [];
+  const late: { readonly atMs: number; readonly ms: number }[] = [];
+  let due = performance.now() + lookMs;
+  setInterval(() => {
+    const atMs = performance.now();
+    late.push({ atMs, ms: atMs - due });
+    due = atMs + lookMs;
+  }, lookMs).unref();
+  /** How late all the steps to the database may have been, going by our own timers in the seconds before it. */
+  const lateBefore = (killedAt: number): number => {
+    const then = late.filter(({ atMs }) => atMs > killedAt - 2 * mayBeLostMs && atMs < killedAt + lookMs);
+    return stepsToDatabase * Math.max(0, ...then.map(({ ms }) => ms));
+  };
   let endsAt = -Infinity;
   let current: Tick;
 
@@ -70,8 +88,9 @@ export function createVisitLedger(octet: number): VisitLedger {
       };
     },
     serviceKilled(atMs) {
-      const young = ticks.filter(({ lastAnswerAt }) => lastAnswerAt > atMs - mayBeLostMs);
-      kills.push({ atMs, ticks: young.filter(({ floor }) => floor === undefined) });
+      const lateMs = lateBefore(atMs);
+      const young = ticks.filter(({ lastAnswerAt }) => lastAnswerAt > atMs - mayBeLostMs - lateMs);
+      kills.push({ atMs, lateMs, ticks: young.filter(({ floor }) => floor === undefined) });
       for (const each of young) each.floor ??= 0;
       endsAt = -Infinity;
     },
@@ -97,10 +116,10 @@ export function createVisitLedger(octet: number): VisitLedger {
     oldestLostMs(found) {
       const ages = kills
         .splice(0)
-        .flatMap(({ atMs, ticks: young }) =>
+        .flatMap(({ atMs, lateMs, ticks: young }) =>
           young
             .filter(({ address, answered }) => (found.get(address) ?? 0) < answered)
-            .map(({ lastAnswerAt }) => atMs - lastAnswerAt),
+            .map(({ lastAnswerAt }) => atMs - lateMs - lastAnswerAt),
         );
       return Math.max(0, ...ages);
     },
