@@ -83,7 +83,11 @@ start() {
   local parent state= number; number=$(cat "$1/number")
   setsid unshare -m "$0" enter "$1/root" "$number" >>"$1/console.log" 2>&1 </dev/null &
   parent=$!
-  for _ in $(seq 100); do pgrep -P "$parent" -f "$0 init " >"$1/pid" && break; sleep 0.05; done
+  for _ in $(seq 1200); do
+    pgrep -P "$parent" -f "$0 init " >"$1/pid" && break
+    kill -0 "$parent" 2>/dev/null || die "it did not start; see $1/console.log"
+    sleep 0.05
+  done
   plug_in "$(cat "$1/pid")" "$number"
   for _ in $(seq 240); do
     state=$(inside "$1" systemctl is-system-running 2>/dev/null || true)

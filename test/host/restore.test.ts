@@ -70,7 +70,7 @@ function tablesOf({ sh }: PackagedHost): HostState['tables'] {
 /** Every folder and file below those, with whose it is, its mode and the sum of what is in it. */
 function filesOf({ sh }: PackagedHost, ...folders: readonly string[]): readonly string[] {
   const found = sh(
-    `find ${folders.join(' ')} -not -name .lock -not -path '*/stand-in*' \\( -type d -printf '%p %u:%g %m\\n' ` +
+    `find ${folders.join(' ')} -name .lock -prune -o -not -path '*/stand-in*' \\( -type d -printf '%p %u:%g %m\\n' ` +
       `-o -printf '%p %u:%g %m ' -exec sh -c 'sha256sum <"$1"' - {} \\; \\)`,
   );
   return found.trim().split('\n').toSorted();
@@ -162,7 +162,11 @@ chown root:appliance *.env *.pem; chmod 0640 *.env *.pem`);
     sh('appliance db shell', `INSERT INTO settings VALUES ('it''s "mine"', '{"a": [1, null]}', 1, 'anna');`);
     sh('systemctl stop appliance');
     before = stateOf(old);
-    expect(before.tables['visits']!.join('\n')).toMatch(/\tUS\t15169\t2\t20$/m);
+    // a row for each hour
+    const counted = before.tables['visits']!.map((row) =>
+      Number(/\tUS\t15169\t2\t(\d+)$/.exec(row)?.[1] ?? 0),
+    );
+    expect(counted.reduce((sum, visits) => sum + visits, 0)).toBe(20);
     expect(before.tables['kept_addresses']!.length).toBeGreaterThan(20);
     for (const table of ['users', 'audit_log', 'settings', 'certificate_events', 'geoip_editions'])
       expect([table, before.tables[table]![1]]).toEqual([table, expect.stringMatching(/./)]);

@@ -350,7 +350,9 @@ export const hostFaults: readonly Fault[] = [
     is: 'the service was killed, as the journal says',
     check: 'journal',
     state: 'warning',
-    make: 'systemctl kill --kill-whom=main --signal=KILL appliance; until systemctl is-active -q appliance; do sleep 0.1; done',
+    make: `systemctl kill --kill-whom=main --signal=KILL appliance
+until journalctl --unit appliance --since -1h --output cat | grep -q code=killed; do sleep 0.1; done
+until systemctl is-active -q appliance; do sleep 0.1; done`,
     words: /code=killed|Failed with result/,
     remedy: /^journalctl --unit appliance/,
     heal: `journalctl --quiet --rotate --vacuum-time=1s; ${restart}`,
@@ -358,7 +360,7 @@ export const hostFaults: readonly Fault[] = [
   {
     is: 'the service ends again as soon as it is started',
     check: 'service',
-    make: `echo APP_WORKERS=many >>${secrets}/app.env; systemctl restart --no-block appliance; until systemctl show appliance -p SubState | grep -Eq 'auto-restart|failed'; do sleep 0.1; done`,
+    make: `echo APP_WORKERS=many >>${secrets}/app.env; systemctl restart --no-block appliance; until [ $(systemctl show appliance -p NRestarts --value) -ge 1 ]; do sleep 0.1; done`,
     words: /ends again as soon as|has failed/,
     remedy: /journalctl --unit appliance/,
     heal: `cp -p /root/app.env ${secrets}/app.env; systemctl reset-failed appliance; ${restart}`,
@@ -454,7 +456,8 @@ export const hostFaults: readonly Fault[] = [
   {
     is: 'there is no backup though there should be',
     check: 'backup',
-    make: `touch -d '4 days ago' ${secrets}`,
+    // the timer would make others at midnight, until the last fault of backups is healed
+    make: `systemctl stop appliance-backup.timer appliance-backup.service; rm -f ${data}/backups/appliance-*; touch -d '4 days ago' ${secrets}`,
     words: /there is none/,
     remedy: /^sudo appliance backup create/,
     heal: 'remedy',
@@ -482,7 +485,7 @@ export const hostFaults: readonly Fault[] = [
     make: `cp -p ${secrets}/app.env /root/app.env; echo BACKUP_COPY_COMMAND=false >>${secrets}/app.env; sleep 1; appliance backup create || true`,
     words: /copy/i,
     remedy: /backup create/,
-    heal: `cp -p /root/app.env ${secrets}/app.env; sleep 1; appliance backup create`,
+    heal: `cp -p /root/app.env ${secrets}/app.env; sleep 1; appliance backup create; systemctl start appliance-backup.timer`,
   },
   {
     is: 'the file of the passphrase is open to others',
