@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
 import { startAuthorityProxy, type AuthorityProxy } from '../support/authority-proxy.ts';
 import { startChallengeServer, type ChallengeServer } from '../support/challenge-server.ts';
 import { freePort } from '../support/free-port.ts';
@@ -92,7 +93,8 @@ describe('a server that', () => {
     const before = performance.now();
     stop.abort(new Error('the service stops'));
     await expect(running).rejects.toThrow('the service stops');
-    expect(performance.now() - before).toBeLessThan(1000);
+    // the time limit of a request is half a minute
+    expect(performance.now() - before).toBeLessThan(10_000);
   });
 
   test.each(['directory', 'nonce', 'newAccount', 'newOrder', 'finalize', 'certificate'] as const)(
@@ -253,7 +255,7 @@ describe('a clock that is ten years off', () => {
 
   test('is found out by the certificate, and the order waits until it is set', async () => {
     let now = Date.now() + tenYearsMs;
-    const clock = { now: () => now, wait: async () => {} };
+    const clock = { ...systemClock, now: () => now };
     const { issue, store } = issuing(pebble, web, { clock });
     await expect(issue()).rejects.toMatchObject({ code: 'clock-wrong', retryable: true });
     now = Date.now() - tenYearsMs;

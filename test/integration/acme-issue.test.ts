@@ -336,9 +336,11 @@ test('the clock is named where the certificate of the authority itself is outdat
   ]) {
     const outdated = await startPebble({ listenerLife });
     try {
+      const date = () => new Date().toISOString().slice(0, 10);
+      const before = date();
       const failure = await issuing(outdated, web).failure();
       expect(failure).toMatchObject({ code: 'acme-tls', retryable: true });
-      expect(failure.remedy).toContain(`This host's clock shows ${new Date().toISOString().slice(0, 10)}`);
+      expect(failure.remedy).toMatch(new RegExp(`This host's clock shows (${before}|${date()})`));
     } finally {
       await outdated.stop();
     }

@@ -39,9 +39,14 @@ function ariIdOf(chain: string): string {
  * Pebble 2.10.1 does not find the order of a certificate whose serial number begins with 00 in DER, as RFC 9773 wants it
  * written, and answers 500: one of its certificates in 256.
  */
-async function issueFindable(issue: () => Promise<CertificatePair>): Promise<CertificatePair> {
+async function issueFindable(
+  issue: () => Promise<CertificatePair>,
+  keep: (pair: CertificatePair) => void,
+): Promise<CertificatePair> {
   for (;;) {
     const pair = await issue();
+    // else the next run goes on with the order of this one
+    keep(pair);
     if (Buffer.from(ariIdOf(pair.chain).split('.')[1]!, 'base64url')[0] !== 0) return pair;
   }
 }
@@ -100,16 +105,22 @@ describe('what a certificate replaces', () => {
     try {
       const { issue, store, issuer } = issuing(proxy, web);
       const id = { authority: proxy.directoryUrl, name: 'a.example.test' };
-      const first = await issueFindable(() => issue({ profile: 'classic' }));
-      store.keep(id, first);
+      const first = await issueFindable(
+        () => issue({ profile: 'classic' }),
+        (pair) => store.keep(id, pair),
+      );
       const replaces = ariIdOf(first.chain);
-      const before = proxy.orders();
+      const placed = proxy.orders();
+      const asked = () => proxy.requests.filter(({ resource }) => resource === 'newOrder').length;
+      const before = asked();
       expect(await issuer.renewalInfo(replaces, AbortSignal.timeout(10_000))).toBeDefined();
       const second = await issue({ profile: 'classic', replaces });
       store.keep(id, second);
-      expect(proxy.orders()).toBe(before + 1);
+      expect([asked() - before, proxy.orders() - placed]).toEqual([1, 1]);
       const third = await issue({ profile: 'classic', replaces });
-      expect(proxy.orders(), 'refused once, then placed without').toBe(before + 3);
+      expect([asked() - before, proxy.orders() - placed], 'refused once, then placed without').toEqual([
+        3, 2,
+      ]);
       store.keep(id, third);
       for (const refused of ['no certID', 'AAAA.AAAA']) {
         store.keep(id, await issue({ profile: 'classic', replaces: refused }));

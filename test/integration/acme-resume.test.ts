@@ -46,7 +46,8 @@ describe('an order that was left behind', () => {
     ['authorization', 'cut', 'pending'],
     ['challenge', 'cut', 'pending'],
     ['finalize', 'cut', 'ready'],
-    ['finalize', 'cut-after', 'valid'],
+    // Pebble answers before it has signed
+    ['finalize', 'cut-after', 'processing|valid'],
     ['certificate', 'cut', 'valid'],
     ['certificate', 'cut-after', 'valid'],
   ] as const)('is gone on with after %s: %s, as it is %s then', async (resource, fault, status) => {
@@ -55,7 +56,9 @@ describe('an order that was left behind', () => {
     const pending = await store.order(id());
     const { key } = await issue();
     expect(key).toBe(pending?.key);
-    expect(progress).toContain(`going on with an order that was left behind (${status})`);
+    expect(progress).toContainEqual(
+      expect.stringMatching(`^going on with an order that was left behind \\((${status})\\)$`),
+    );
     expect(proxy.orders()).toBe(1);
   });
 

@@ -61,7 +61,7 @@ const status: ServiceStatus<CertificateStatus> = {
       authority: 'https://acme.example.net/directory',
       servedAuthority: 'https://other.example.net/directory',
       state: 'fallback',
-      notAfter: Date.now() + 5 * 60 * minute + 12 * minute + 500,
+      notAfter: Date.now() + 5 * 60 * minute + 12 * minute + 30_000,
       nextAttemptAt: Date.now() - minute,
       reason: 'again after 3 attempts that failed',
       lastError: {

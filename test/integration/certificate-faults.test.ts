@@ -114,14 +114,14 @@ describe.concurrent(
         const old = { notBefore: Date.now() - 48 * hourMs, notAfter: Date.now() - hourMs };
         const outdated = await startPebble({ httpPort: pebble.httpPort, listenerLife: old });
         try {
+          const date = () => new Date().toISOString().slice(0, 10);
+          const before = date();
           const { exitCode, err } = await scene.host.run(['renew-certs'], {
             environment: { CERT_DIRECTORY_URL: outdated.directoryUrl, CERT_CA_FILE: outdated.caFile },
           });
           expect(exitCode).toBe(4);
           expect(err).toContain('cannot be trusted');
-          expect(err).toContain(
-            `to do: This host's clock shows ${new Date().toISOString().slice(0, 11).replace('T', ' ')}`,
-          );
+          expect(err).toMatch(new RegExp(`to do: This host's clock shows (${before}|${date()}) `));
         } finally {
           await outdated.stop();
         }

@@ -4,13 +4,11 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createCertificateStore } from '../../src/adapters/certificate-store-files.ts';
 import { logLines } from '../support/log-lines.ts';
 import { type MadeCertificate, madeCertificate } from '../support/made-certificate.ts';
 import { randomNumbers } from '../support/random-numbers.ts';
-import { until } from '../support/until.ts';
 
 const isRoot = process.getuid?.() === 0;
 const support = join(import.meta.dirname, '..', 'support');
@@ -38,7 +36,7 @@ describe('a process that is killed while it saves', () => {
     const next = randomNumbers(20261122);
     const outcomes = { old: 0, new: 0 };
     for (let kill = 0; kill < 60; kill++) {
-      const { saving, saved } = await saveUntilKilled(folder, next() * 40);
+      const { saving, saved } = await saveUntilKilled(folder, next() * 2);
       const log = logLines();
       const store = open(folder, log);
       const loaded = await store.load(id);
@@ -54,20 +52,21 @@ describe('a process that is killed while it saves', () => {
     // else the moments were not spread over the save
     expect(outcomes.old).toBeGreaterThan(5);
     expect(outcomes.new).toBeGreaterThan(1);
-  });
+  }, 600_000);
 
-  async function saveUntilKilled(folder: string, afterMs: number) {
+  /** Kills that many times as long after a first save as that took. */
+  async function saveUntilKilled(folder: string, times: number) {
     const args = [join(support, 'certificate-saver.ts'), folder, pairsFile, id.authority, id.name];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const last = { saving: -1, saved: -1 };
     const lines = createInterface(child.stdout).on('line', (line) => {
-      const [word, index] = line.split(' ');
+      const [word, index, tookMs] = line.split(' ');
+      if (word === 'saved' && last.saved === -1)
+        setTimeout(() => child.kill('SIGKILL'), Number(tookMs) * times);
       last[word as keyof typeof last] = Number(index);
     });
-    await until('a first save', () => last.saved >= 0);
-    await wait(afterMs);
-    child.kill('SIGKILL');
     await Promise.all([once(child, 'exit'), once(lines, 'close')]);
+    expect(child.signalCode).toBe('SIGKILL');
     return last;
   }
 });

@@ -10,6 +10,7 @@ import {
 } from '../support/certified-appliance.ts';
 import { startPebble, type Pebble } from '../support/pebble.ts';
 import { findPebble } from '../support/pebble-program.ts';
+import { unlessReset } from '../support/tls-visit.ts';
 import { until } from '../support/until.ts';
 
 const { features } = findPebble();
@@ -23,8 +24,11 @@ let appliance: CertifiedAppliance;
  * at, for Pebble refuses one certificate in 256 (see there).
  */
 let asked: string[];
+/** When each of them came, in milliseconds since 1970. */
+let askedAt: number[];
 beforeEach(() => {
   asked = [];
+  askedAt = [];
 });
 afterEach(async () => {
   await appliance?.stop();
@@ -44,8 +48,9 @@ async function prepare(lifeSeconds: number, settings: Settings = {}): Promise<vo
 }
 
 function noteOrders({ resource, payload }: ProxyRequest, phase: 'before' | 'after'): void {
-  if (resource === 'newOrder' && phase === 'before')
-    asked.push((JSON.parse(payload) as { replaces?: string }).replaces ?? '');
+  if (resource !== 'newOrder' || phase !== 'before') return;
+  asked.push((JSON.parse(payload) as { replaces?: string }).replaces ?? '');
+  askedAt.push(Date.now());
 }
 
 /** As an authority of before RFC 9773. */
@@ -78,7 +83,7 @@ describe.runIf(features.ari)('where the authority says when to renew (RFC 9773)'
   it('it is done at a moment of the window, and the authority is told what is replaced', async () => {
     await prepare(90 * 86_400);
     let window = { start: 0, end: 0 };
-    suggestForTheFirst(() => (window = { start: Date.now() + 7000, end: Date.now() + 8000 }));
+    suggestForTheFirst(() => (window = { start: Date.now() + 30_000, end: Date.now() + 31_000 }));
     await appliance.start();
     const first = await appliance.issued();
     const [planned] = (await appliance.status()).certificates;
@@ -109,7 +114,7 @@ describe.runIf(features.ari)('where the authority says when to renew (RFC 9773)'
     expect(asked[1]).toMatch(/^[\w-]+\.[\w-]+$/);
     await until('it serves', async () => {
       const [certificate] = (await appliance.status()).certificates;
-      const [serial] = await appliance.serials('a.test');
+      const [serial] = (await unlessReset(appliance.serials('a.test'))) ?? [];
       return serial === certificate?.serial && certificate?.state === 'valid';
     });
     expect(appliance.service.log().split('"certificate issued"')).toHaveLength(3);
@@ -118,32 +123,38 @@ describe.runIf(features.ari)('where the authority says when to renew (RFC 9773)'
 
 describe('where the authority does not say when to renew', () => {
   it('it is done when half of a short life is left, and again', async () => {
-    await prepare(16);
+    await prepare(40);
     withoutRenewalInfo();
     await appliance.start();
     let serial = await appliance.issued();
     for (let round = 0; round < 2; round++) {
       const { notAfter } = await appliance.visit({ name: 'a.test' });
       const [planned] = (await appliance.status()).certificates;
+      const next = asked.length;
       expect(planned?.reason).toBe('when half of its life is left');
-      const half = notAfter - 8000;
-      expect(Math.abs(Date.parse(planned?.nextAttemptAt ?? '') - half)).toBeLessThan(2000);
+      const half = notAfter - 20_000;
+      const plannedAt = Date.parse(planned?.nextAttemptAt ?? '');
+      expect(Math.abs(plannedAt - half)).toBeLessThan(2000);
       serial = await appliance.issued({ other: serial });
-      expect(Math.abs(Date.now() - half)).toBeLessThan(4000);
+      expect(askedAt[next]).toBeGreaterThanOrEqual(plannedAt);
+      // a quarter of its life is left
+      expect(askedAt[next]).toBeLessThan(half + 10_000);
     }
-    expect(asked).toEqual(['', '', '']);
+    expect(asked.slice(0, 3)).toEqual(['', '', '']);
   });
 
   it('an authority that is down for a while costs nobody an answer, and the owner sees what goes on', async () => {
-    await prepare(24);
+    await prepare(60);
     withoutRenewalInfo();
     await appliance.start();
     const serial = await appliance.issued();
     for (const resource of ['directory', 'nonce', 'newOrder'] as const) proxy.fault(resource, 'cut');
-    await until('an attempt has failed', () => appliance.service.log().includes('"no certificate: '), 20_000);
+    await until('an attempt has failed', () => appliance.service.log().includes('"no certificate: '));
     const [shown] = (await appliance.status()).certificates;
-    expect(shown).toMatchObject({ state: 'valid', serial, lastError: { failures: 1 } });
-    expect(shown?.reason).toBe('again after one attempt that failed');
+    expect(shown).toMatchObject({ state: 'valid', serial });
+    // the second attempt comes five seconds after the first
+    expect(shown?.lastError?.failures).toBeGreaterThanOrEqual(1);
+    expect(shown?.reason).toMatch(/^again after (one attempt|\d+ attempts) that failed$/);
     expect(shown?.lastError?.message).toMatch(/^127\.0\.0\.1:\d+ cannot be reached/);
     expect(shown?.lastError?.remedy).toEqual(expect.any(String));
     // soon enough for a life this short
@@ -152,7 +163,8 @@ describe('where the authority does not say when to renew', () => {
     proxy.heal();
     withoutRenewalInfo();
     await until('it has been renewed', async () => {
-      const seen = await appliance.visit({ name: 'a.test' });
+      const seen = await unlessReset(appliance.visit({ name: 'a.test' }));
+      if (seen === undefined) return false;
       expect(seen).toMatchObject({ trusted: true, status: 200 });
       return seen.serial !== serial;
     });
@@ -203,7 +215,7 @@ describe('the programs that are told', () => {
       CERT_ERROR: expect.stringContaining('our policy has no a.test') as string,
       CERT_REMEDY: expect.stringContaining('CERT_DOMAIN') as string,
     });
-    await until('a person is told', () => textOf(alerts).includes('certificate-failing'));
+    await until('a person is told', () => textOf(alerts).includes('What to do: '));
     expect(textOf(alerts)).toMatch(
       /^certificate-failing: No new certificate for a\.test\n[^]*our policy has no a\.test[^]*What to do: /,
     );

@@ -235,18 +235,30 @@ describe('several certificates', () => {
 
     it('a connection that is open while certificates are swapped gets its answer, and is closed with it', async () => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const atHand = Promise.withResolvers<void>();
+      const gate = Promise.withResolvers<void>();
+      proxy.onRequest = ({ resource }, phase) => {
+        if (resource !== 'certificate' || phase !== 'after') return undefined;
+        atHand.resolve();
+        return gate.promise;
+      };
       try {
         const ask = () => appliance.visit({ name: 'a.test', agent });
+        const renewed = appliance.command('renew-certs', '--force', '--domain', 'a.test');
+        // not sooner: who asks nothing for ten seconds is hung up on
+        await Promise.race([atHand.promise, renewed]);
         const first = await ask();
         expect(first.headers.connection).not.toBe('close');
-        const { exitCode } = await appliance.command('renew-certs', '--force', '--domain', 'a.test');
-        expect(exitCode).toBe(0);
+        gate.resolve();
+        expect((await renewed).exitCode).toBe(0);
         const second = await ask();
         expect(second).toMatchObject({ status: 200, serial: first.serial, headers: { connection: 'close' } });
         const third = await ask();
         expect(third).toMatchObject({ status: 200, trusted: true });
         expect(third.serial).not.toBe(first.serial);
       } finally {
+        gate.resolve();
+        proxy.onRequest = () => {};
         agent.destroy();
       }
     });

@@ -15,7 +15,7 @@ export function expectNothingHalf(pebble: () => Pebble, { first, step }: KilledC
   const inScene = scenesBefore(pebble);
   describe.concurrent(
     'a process that is killed right before it gives a file its name or takes one away',
-    { timeout: 400_000 },
+    { timeout: 30 * 60_000 },
     () => {
       /** Runs the command and kills it at the `nth` of those calls of the system; false where it came to its end before. */
       async function runUntil(nth: number, { host }: Scene): Promise<boolean> {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
@@ -187,14 +188,24 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
       () => false,
     );
   };
+  // its certificate may be one that nobody trusts
+  const accepts = async (host: string, listening: number) => {
+    const socket = connect(listening, host);
+    try {
+      await once(socket, 'connect');
+    } finally {
+      socket.destroy();
+    }
+  };
   try {
-    const life = options.listenerLife === undefined;
-    if (life)
-      await until(
-        'Pebble answers',
-        answers(() => ask(directoryUrl)),
-      );
-    else await until('Pebble listens', () => pebble.log().includes('Listening on'));
+    await until(
+      'Pebble listens',
+      answers(() => accepts(address, port)),
+    );
+    await until(
+      'its management listens',
+      answers(() => accepts('127.0.0.1', managementPort)),
+    );
     const clear = { host: 'nobody.invalid' };
     await until(
       'challtestsrv answers',

@@ -30,11 +30,7 @@ export async function storedSerial(place: string): Promise<string | undefined> {
 /** Waits until the service shows what lies in a folder of the store; `before` is not waited for. Its serial number. */
 export async function untilServed(
   scene: Scene,
-  {
-    place = scene.place,
-    before,
-    timeoutMs = 15_000,
-  }: { place?: string; before?: string; timeoutMs?: number } = {},
+  { place = scene.place, before, timeoutMs }: { place?: string; before?: string; timeoutMs?: number } = {},
 ): Promise<string> {
   let serial: string | undefined;
   const isServed = async () => {

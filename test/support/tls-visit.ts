@@ -42,6 +42,17 @@ export interface Visit {
   readonly body: string;
 }
 
+/**
+ * What came of fresh connections; undefined where one was reset: without `net.ipv4.tcp_migrate_req` the kernel does that to
+ * those that wait at a listener that closes.
+ */
+export function unlessReset<Seen>(visited: Promise<Seen>): Promise<Seen | undefined> {
+  return visited.catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ECONNRESET') throw error;
+    return undefined;
+  });
+}
+
 /** Rejects where no connection or no whole answer comes about. */
 export async function visit({
   port,
