@@ -1,6 +1,7 @@
 import { webcrypto } from 'node:crypto';
 import { join } from 'node:path';
 import { makeFolder } from '../core/atomic-file.ts';
+import { standInName } from '../core/certificate-facts.ts';
 import { identifierOf } from '../core/identifier.ts';
 import type { CertificatePair, StoredCertificate } from '../ports/certificate-store.ts';
 import { standInFolder } from './certificate-store-names.ts';
@@ -49,10 +50,7 @@ async function selfSigned(names: readonly string[], now: number): Promise<Certif
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {
       // at most 64 characters (RFC 5280, appendix A)
-      name: [
-        { CN: ['appliance stand-in'] },
-        { O: ['Self-signed until an authority has issued a certificate'] },
-      ],
+      name: [{ CN: [standInName] }, { O: ['Self-signed until an authority has issued a certificate'] }],
       keys,
       signingAlgorithm: algorithm,
       notBefore: new Date(now - headStartMs),

@@ -159,7 +159,9 @@ export function createCertificateService(options: CertificateServiceOptions): Ce
     const plan = planFor(situation, now);
     const next =
       plan.fallback !== undefined && plan.fallback.at < plan.primary.at ? plan.fallback : plan.primary;
-    const serving = publication.serving(one) ?? situation.served;
+    // where the stand-in serves, what there is by now is told of once it serves
+    const published = publication.published(one);
+    const serving = published === undefined ? situation.served : published.stored;
     return {
       names: one.names,
       authority: authorities.primary,

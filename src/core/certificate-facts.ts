@@ -18,6 +18,9 @@ export interface CertificateFacts {
   readonly ariId: string | undefined;
 }
 
+/** The common name of the certificate of our own that serves until an authority has given one. */
+export const standInName = 'appliance stand-in';
+
 const tags = { boolean: 0x01, integer: 0x02, octetString: 0x04, oid: 0x06, extensions: 0xa3 } as const;
 const keyIdentifierTag = 0x80;
 const generalName = { dns: 0x82, ip: 0x87 } as const;

@@ -29,7 +29,8 @@ export function portListener(port: number, proc = '/proc'): PortListener | undef
       )?.[1];
       return inode !== undefined && inodes.has(inode);
     });
-    if (holds) return describe(pid, proc);
+    const listener = holds ? describe(pid, proc) : undefined;
+    if (listener !== undefined) return listener;
   }
   return undefined;
 }
@@ -39,15 +40,18 @@ export function listeningUsers(port: number, proc = '/proc'): ReadonlySet<number
   return new Set(listeningSockets(port, proc).map(({ uid }) => uid));
 }
 
-function describe(pid: string, proc: string): PortListener {
+/** Undefined where it has ended meanwhile. */
+function describe(pid: string, proc: string): PortListener | undefined {
   const name = (of: string) => quiet(() => readFileSync(`${proc}/${of}/comm`, 'utf8').trim());
   const parent = /\) \S (\d+)/.exec(quiet(() => readFileSync(`${proc}/${pid}/stat`, 'utf8')) ?? '')?.[1];
   const ours = name(pid) === 'appliance-work' && parent !== undefined && name(parent) === 'appliance';
   const cgroup = quiet(() => readFileSync(`${proc}/${pid}/cgroup`, 'utf8')) ?? '';
   const holder = ours ? parent : pid;
+  const holderName = name(holder);
+  if (holderName === undefined) return undefined;
   return {
     pid: Number(holder),
-    name: name(holder) ?? '?',
+    name: holderName,
     unit: /\/([^/\n]+\.service)(?:\/|$)/m.exec(cgroup)?.[1],
   };
 }

@@ -1,4 +1,5 @@
 import { createServer, type Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { exitCodes, Failure } from '../core/errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import {
@@ -23,7 +24,10 @@ export interface ControlOptions {
 export interface Control {
   /** Listens again where another process has taken the name. Requests that are open go on. Rejects with a Failure. */
   retake(): Promise<void>;
-  /** Ends the requests that are open with a failure, aborts their signals, and removes the socket. */
+  /**
+   * Ends the requests that are open with a failure, aborts their signals, and removes the socket. Those for the status, which take a
+   * moment, are answered: whoever asks while another version takes over is to get an answer.
+   */
   close(): Promise<void>;
 }
 
@@ -31,6 +35,8 @@ export interface Control {
 const requestDeadlineMs = 10_000;
 /** For the other side to have read its answer and closed. */
 const lingerMs = 2000;
+/** For an answer about the status when everything else is ending. */
+const lastAnswersMs = 2000;
 const maxConnections = 64;
 
 /**
@@ -84,8 +90,10 @@ export async function startControl({
         exitCode: exitCodes.notRunning,
         retryable: true,
       });
-      for (const connection of open) connection.end(reason);
+      for (const connection of open) if (!connection.mayAskStatus) connection.end(reason);
       closing.abort(reason);
+      await Promise.race([closed, wait(lastAnswersMs, undefined, { ref: false })]);
+      for (const connection of open) connection.end(reason);
       await closed;
       name.remove();
     },
@@ -99,12 +107,15 @@ async function handle(
   { closing, left }: { readonly closing: AbortSignal; readonly left: AbortSignal },
 ): Promise<unknown> {
   if (request.command === 'status') return handlers.status();
+  closing.throwIfAborted();
   if (request.command === 'renew-certs') return handlers.renewCerts(request.options, progress, closing);
   if (request.command === 'upgrade') return handlers.upgrade(request.to, progress, left);
   return handlers.importCertificate(request.pair);
 }
 
 interface Connection {
+  /** It does, or has not said yet what it asks. */
+  readonly mayAskStatus: boolean;
   /** Tells the caller of the failure, unless it was answered before. */
   end(failure: Failure): void;
 }
@@ -117,6 +128,7 @@ function startConnection(
   let chunks: Buffer[] | undefined = [];
   let bytes = 0;
   let answered = false;
+  let command: ControlRequest['command'] | undefined;
   const leaving = new AbortController();
 
   const send = (answer: ControlAnswer): void => void socket.write(`${JSON.stringify(answer)}\n`);
@@ -142,7 +154,11 @@ function startConnection(
       // a caller that does not read, or is gone, misses it
       if (!answered && !socket.destroyed && !socket.writableNeedDrain) send({ progress: step });
     };
-    const run = async (): Promise<unknown> => handle(parseRequest(line), progress, leaving.signal);
+    const run = async (): Promise<unknown> => {
+      const request = parseRequest(line);
+      ({ command } = request);
+      return handle(request, progress, leaving.signal);
+    };
     run().then((result) => finish({ result: result ?? null }), fail);
   };
 
@@ -167,5 +183,10 @@ function startConnection(
     leaving.abort();
   });
 
-  return { end: fail };
+  return {
+    get mayAskStatus() {
+      return command === undefined || command === 'status';
+    },
+    end: fail,
+  };
 }

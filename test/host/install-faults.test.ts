@@ -44,13 +44,13 @@ async function newHost(kind: 'bare' | 'docker' = 'bare'): Promise<PackagedHost> 
 }
 
 const ours = '/usr/local /etc/appliance /etc/systemd/system /etc/sysctl.d /var/lib/appliance';
-/** Every file of ours with its mode and owner, and what is in it where that is the same on every host. */
+/** Every file of ours with its mode and owner, and what is in it where that is the same on every host; backups are made at midnight. */
 function listing({ sh }: PackagedHost): string[] {
   return sh(`
 find ${ours} -printf '%M %U:%G %p -> %l\\n'
 find ${ours} -type f -not -path '/var/lib/*' -not -name acme-ca.pem -exec sha256sum {} +`)
     .split('\n')
-    .filter((line) => !/state\.sqlite|certificates\/|geoip\/|\.lock/.test(line))
+    .filter((line) => !/state\.sqlite|certificates\/|geoip\/|\.lock|\/backups/.test(line))
     .toSorted();
 }
 

@@ -77,7 +77,7 @@ export async function bootInstallHost(kind: HostKind, print: (line: string) => v
             ({ status, trusted }) => status === 200 && trusted,
             () => false,
           );
-        await until('whoami is answered again', answers);
+        await until('whoami is answered again', answers, 600_000);
       },
       curl: (...words) => execFileSync('curl', ['-sS', '-g', '-m', '10', ...words], { encoding: 'utf8' }),
       async underLoad(work) {

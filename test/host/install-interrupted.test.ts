@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { difference, namesOf } from './host-files.ts';
 import { stackImages } from './image-archive.ts';
@@ -14,16 +15,20 @@ beforeAll(async () => {
 });
 afterAll(() => host?.remove());
 
-/** Kills an install with all that it started, so many milliseconds after it has finished one more step; gives that step. */
-async function killedInstall(afterMs: number): Promise<string> {
-  const run = await host.start(`rm -f /tmp/told
+/**
+ * Kills an install with all that it started, so many milliseconds after it has begun one of these steps; one that had none of them to
+ * do comes to its end. Gives that step.
+ */
+async function killedInstall(steps: readonly string[], afterMs: number): Promise<string | undefined> {
+  const begun = `^  (${steps.join('|')})  *…$`;
+  const run = await host.start(`rm -f /tmp/told /tmp/told.errors
 setsid ${copiedTo} install ${flags} --yes >/tmp/told 2>/tmp/told.errors &
 install=$!
-until grep -q ' s)$' /tmp/told || ! kill -0 $install 2>/dev/null; do sleep 0.01; done
-sleep ${afterMs / 1000}; kill -KILL -- -$install 2>/dev/null; wait $install; cat /tmp/told; cat /tmp/told.errors >&2`);
-  const [first] = stepsOf(run);
-  expect(first, run.stdout + run.stderr).toBeDefined();
-  return first!.name;
+until grep -Eq '${begun}' /tmp/told.errors 2>/dev/null || ! kill -0 $install 2>/dev/null; do sleep 0.01; done
+sleep ${afterMs / 1000}; kill -KILL -- -$install 2>/dev/null; wait $install; ended=$?
+cat /tmp/told; cat /tmp/told.errors >&2; exit $ended`);
+  expect(run.status, run.stdout + run.stderr).toBeOneOf([0, 128 + constants.signals.SIGKILL]);
+  return new RegExp(begun, 'm').exec(run.stderr)?.[1];
 }
 
 /** As killed between the writing and the renaming of each single file that an install makes; gives what an install leaves of it. */
@@ -50,12 +55,10 @@ describe('an install that is killed on its way, again and again', () => {
     host.sh('appliance uninstall --purge --yes');
     expect(difference(bare, namesOf(host))).toEqual([]);
 
-    const finished: string[] = [];
-    for (let turn = 0; finished.at(-1) !== steps.at(-1); turn++)
-      finished.push(await killedInstall((turn % 3) * 20));
-    print(`killed after ${finished.join(', ')}`);
-    // those that take no time are over before they can be killed
-    expect(finished.length).toBeGreaterThanOrEqual(steps.length / 2);
+    const begun = new Set<string>();
+    for (const index of steps.keys())
+      begun.add((await killedInstall(steps.slice(index), (index % 3) * 20)) ?? 'its end');
+    print(`killed at ${[...begun].join(', ')}`);
 
     const last = await host.install(`${flags} --yes`);
     expect([last.status, last.stdout + last.stderr]).toEqual([0, expect.any(String)]);

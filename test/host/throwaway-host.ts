@@ -8,13 +8,19 @@ const script = join(import.meta.dirname, 'host.sh');
 
 const packages = ['systemd', 'systemd-sysv', 'dbus', 'ca-certificates', 'iproute2', 'curl', 'procps', 'sudo'];
 const docker = ['docker.io', 'docker-cli', 'docker-compose', 'iptables'];
-/** No kernel modules to load and no terminals to serve in there. */
+/** No kernel modules to load and no terminals to serve in there, and nothing that comes by itself at some time of the day. */
 const masked = [
   'systemd-modules-load.service',
   'getty.target',
   'console-getty.service',
   'systemd-networkd-wait-online.service',
   'systemd-binfmt.service',
+  'apt-daily.timer',
+  'apt-daily-upgrade.timer',
+  'dpkg-db-backup.timer',
+  'e2scrub_all.timer',
+  'fstrim.timer',
+  'systemd-tmpfiles-clean.timer',
 ];
 const mask = masked.map((unit) => `ln -sf /dev/null /etc/systemd/system/${unit}`).join('\n');
 const recipes = {
@@ -73,11 +79,22 @@ function beganAt(pid: number): string | undefined {
 }
 const ourMark = `${process.pid} ${beganAt(process.pid)}`;
 
+/** PID and beginning; nothing where somebody else has just cleared the host away. */
+function ownerOf(mark: string): readonly string[] {
+  try {
+    return readFileSync(mark, 'utf8').split(' ');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return [];
+  }
+}
+
 /** Stops the hosts of runs that were killed. */
 function sweep(): void {
   for (const mark of globSync('host-*/owner', { cwd: cache })) {
-    const [pid, began] = readFileSync(join(cache, mark), 'utf8').split(' ');
-    if (beganAt(Number(pid)) !== began) execFileSync(script, ['stop', dirname(join(cache, mark))]);
+    const [pid, began] = ownerOf(join(cache, mark));
+    if (pid !== undefined && beganAt(Number(pid)) !== began)
+      execFileSync(script, ['stop', dirname(join(cache, mark))]);
   }
 }
 

@@ -112,12 +112,15 @@ describe.runIf(features.ari)('where the authority says when to renew (RFC 9773)'
     await until('a second one was asked for', () => asked.length >= 2);
     expect(asked[0]).toBe('');
     expect(asked[1]).toMatch(/^[\w-]+\.[\w-]+$/);
+    const issued = () => appliance.service.log().split('"certificate issued"').length - 1;
+    // until then the first serves, and is valid
+    await until('it is issued', () => issued() >= 2);
     await until('it serves', async () => {
       const [certificate] = (await appliance.status()).certificates;
       const [serial] = (await unlessReset(appliance.serials('a.test'))) ?? [];
       return serial === certificate?.serial && certificate?.state === 'valid';
     });
-    expect(appliance.service.log().split('"certificate issued"')).toHaveLength(3);
+    expect(issued()).toBe(2);
   });
 });
 

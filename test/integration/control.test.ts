@@ -265,6 +265,24 @@ describe('a request', () => {
     expect(logged).toEqual([]);
   });
 
+  it('is answered when it asks for the status and the service is stopped meanwhile', async () => {
+    const asked = Promise.withResolvers<void>();
+    const told = Promise.withResolvers<ServiceStatus>();
+    await start({
+      status() {
+        asked.resolve();
+        return told.promise;
+      },
+    });
+    const answer = service().status();
+    await asked.promise;
+    const closed = control?.close();
+    told.resolve(status);
+    expect(await answer).toEqual(status);
+    await closed;
+    control = undefined;
+  });
+
   it('ends in words when the service is stopped, and the run is told', async () => {
     let signalOfRun: AbortSignal | undefined;
     await start({

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmodSync } from 'node:fs';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -33,8 +33,8 @@ afterEach(async () => {
 });
 
 const service = () => connectToService(join(appliance.folder, 'run'));
-const upgrade = (next: NextVersion, watchMs = 1500, steps: string[] = []) =>
-  service().upgrade({ file: nextVersion(appliance.folder, next), watchMs }, (step) => steps.push(step));
+const upgrade = (next: NextVersion, watchMs = 1500, progress: (step: string) => unknown = () => {}) =>
+  service().upgrade({ file: nextVersion(appliance.folder, next), watchMs }, (step) => void progress(step));
 async function answersOn(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');
   try {
@@ -69,16 +69,12 @@ const broken: readonly (readonly [what: string, next: NextVersion, reason: RegEx
   ],
   [
     'has workers that stop answering',
-    { fault: 'unwell 1000' },
-    /is not well: [12] of 2 workers do not answer/,
+    { fault: 'unwell' },
+    // on a busy host they may be ended for it, or keep the supervisor from its turn, before they are told of twice
+    /is not well: (?:[12] of 2 workers do not answer|workers died|it has said nothing)/,
     false,
   ],
-  [
-    'has a supervisor that stops answering',
-    { fault: 'stuck 1000' },
-    /is not well: it has said nothing/,
-    false,
-  ],
+  ['has a supervisor that stops answering', { fault: 'stuck' }, /is not well: it has said nothing/, false],
 ];
 
 describe('a version that', () => {
@@ -88,7 +84,15 @@ describe('a version that', () => {
   it.each(broken)('%s never takes over', async (_, next, reason, harmless) => {
     const before = await service().status();
     load = startLoad(appliance.port, 8);
-    await expect(upgrade(next, 12_000)).rejects.toMatchObject({ code: 'upgrade-went-back', message: reason });
+    const begins = join(appliance.folder, 'fault-begins');
+    rmSync(begins, { force: true });
+    const { fault } = next;
+    const version = fault === undefined ? next : { fault: `${fault} ${begins}` };
+    const isWatched = (step: string) => step.includes('watching') && writeFileSync(begins, '');
+    await expect(upgrade(version, 120_000, isWatched)).rejects.toMatchObject({
+      code: 'upgrade-went-back',
+      message: reason,
+    });
     expect(await expectAsBefore(before)).toMatchObject({
       outcome: 'went-back',
       from: before.version,
@@ -115,7 +119,7 @@ describe('while a version is watched', () => {
   async function watched(): Promise<{ pid: number; ended: Promise<unknown> }> {
     const before = childrenOf(appliance.pid);
     const steps: string[] = [];
-    const ended = upgrade({}, 60_000, steps).catch((error: unknown) => error);
+    const ended = upgrade({}, 60_000, (step) => steps.push(step)).catch((error: unknown) => error);
     await until('it is watched', () => steps.some((step) => step.includes('watching')));
     const [pid] = childrenOf(appliance.pid).filter((each) => !before.includes(each));
     return { pid: pid!, ended };

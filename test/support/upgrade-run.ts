@@ -49,12 +49,17 @@ try {
 async function run(): Promise<UpgradeReport> {
   const service = connectToService(join(appliance.folder, 'run'));
   const script = join(import.meta.dirname, 'keep-alive.lua');
-  const wrk = spawn('wrk', ['-t1', '-c64', '-d300s', '-s', script, `${appliance.url}/whoami`], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const wrk = spawn(
+    'wrk',
+    ['-t1', '-c64', '-d300s', '--timeout', '30s', '-s', script, `${appliance.url}/whoami`],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const printed = text(wrk.stdout);
   const flood = repeat(5, () => visit(`${appliance.url}/whoami`, '"IP"'));
-  const asking = repeat(50, async () => void (await service.status()));
+  // the control socket takes 64 at a time
+  const asking = repeat(50, async () => void (await service.status()), 16);
   const upgrades: UpgradeResult[] = [];
   const pids = [(await service.status()).pid];
   for (let count = 0; count < plan.upgrades; count++) {
@@ -86,12 +91,13 @@ async function run(): Promise<UpgradeReport> {
   };
 }
 
-/** Does it again and again, whether or not those before have ended. */
-function repeat(everyMs: number, action: () => Promise<void>) {
+/** Does it again and again, unless so many of those before have not ended. */
+function repeat(everyMs: number, action: () => Promise<void>, openAtMost = Infinity) {
   const open = new Set<Promise<void>>();
   const failures: string[] = [];
   let done = 0;
   const timer = setInterval(() => {
+    if (open.size >= openAtMost) return;
     const one = action()
       .then(
         () => void done++,
@@ -111,7 +117,7 @@ function repeat(everyMs: number, action: () => Promise<void>) {
 
 /** On a connection of its own. */
 async function visit(url: string, expected: string): Promise<void> {
-  const request = get(url, { agent: false, timeout: 10_000 });
+  const request = get(url, { agent: false, timeout: 30_000 });
   request.once('timeout', () => request.destroy(new Error('no answer in time')));
   const [response] = (await once(request, 'response')) as [NodeJS.ReadableStream & { statusCode: number }];
   const body = await text(response);

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { portChecks } from '../../src/host/checks/ports.ts';
@@ -49,6 +49,13 @@ describe('a port that is listened on', () => {
   it("is ours when a worker's descriptors are gone already, and its sockets are not", async () => {
     listening(443, service);
     process(21, 'appliance-work', 20);
+    expect(await ask()).toMatchObject({ state: 'ok', words: 'port 443 is ours' });
+  });
+
+  it('is ours when our worker ends between two looks at it', async () => {
+    listening(443, service);
+    process(21, 'appliance-work', 20, 1000);
+    for (const file of ['comm', 'stat', 'cgroup']) rmSync(join(host.folder, 'proc/21', file));
     expect(await ask()).toMatchObject({ state: 'ok', words: 'port 443 is ours' });
   });
 

@@ -838,6 +838,22 @@ describe('what the workers cannot serve', () => {
     expect((await world.status()).lastError).toBeUndefined();
     expect(world.alertKinds).toEqual(['unserved', 'expiring', 'recovered', 'recovered']);
   });
+
+  it('is not told of as what serves while the stand-in does', async () => {
+    const world = new CertificateWorld();
+    await world.start();
+    world.unservable = new Failure('worker 2 proved another serial', {
+      code: 'swap-failed',
+      retryable: true,
+    });
+    await world.clock.run(minute);
+    expect(world.primary.asked).toHaveLength(1);
+    const lastError = { code: 'swap-failed' };
+    expect(await world.status()).toMatchObject({ state: 'stand-in', serial: undefined, lastError });
+    world.unservable = undefined;
+    await world.clock.run(7 * hour);
+    expect(await world.status()).toMatchObject({ state: 'valid', lastError: undefined });
+  });
 });
 
 describe('kill -9 at any moment', () => {

@@ -38,6 +38,8 @@ const compose: Check = {
     const { exitCode, stdout } = await host.run('docker', ['compose', 'version', '--short']);
     const version = /^v?(\d+)\.\S*/.exec(stdout.trim());
     if (version !== null && Number(version[1]) >= 2) return ok(`Docker Compose ${version[0]}`);
+    if (exitCode === 124)
+      return failed('docker compose has not answered in time', 'sudo systemctl restart docker');
     const release = host.text('/etc/os-release') ?? '';
     return failed(
       'docker has no "docker compose" of version 2 or later',

@@ -54,6 +54,9 @@ async function make(): Promise<FileOwner> {
     if (made !== undefined) return made;
     throw new Error(`${useradd} made none`);
   } catch (cause) {
+    // that of an install which was killed may have gone on, and been first
+    const made = await lookUp();
+    if (made !== undefined) return made;
     throw new Failure(`the user ${name}, who runs the service, is missing and cannot be made`, {
       code: 'service-user',
       remedy: `make it: sudo useradd --system --shell /usr/sbin/nologin ${name}`,

@@ -6,6 +6,7 @@ import { runProgram } from '../run-program.ts';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface DockerResult {
+  /** 124 where it was killed at its time limit. */
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -36,7 +37,10 @@ const passedOn =
  * Finds docker and its Compose plugin. Rejects with a Failure (exit code 3) that says how to get what is missing:
  * `docker-missing`, `compose-missing`, `docker-denied`, `docker-not-running`.
  */
-export async function findDocker(environment: Environment): Promise<Docker> {
+export async function findDocker(
+  environment: Environment,
+  timeoutMs: number = engineTimeoutMs,
+): Promise<Docker> {
   const docker = dockerClient(environment);
   const compose = await docker
     .run(['compose', 'version', '--short'], { timeoutMs })
@@ -44,15 +48,25 @@ export async function findDocker(environment: Environment): Promise<Docker> {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       throw missing('docker is not installed', 'docker-missing');
     });
+  // what a plugin that has not answered is, nobody knows
+  if (compose.exitCode === timedOut) throw unanswered(compose);
   if (compose.exitCode !== 0 || !/^v?([2-9]|\d\d)\./.test(compose.stdout.trim())) {
     const packages = await composePackages(osRelease());
     throw missing('docker has no "docker compose" (version 2)', 'compose-missing', packages);
   }
   const engine = await docker.run(['version', '--format', '{{.Server.Version}}'], { timeoutMs });
   if (engine.exitCode === 0) return docker;
-  const why = engine.stderr.trim().split('\n').at(-1) ?? '';
+  throw unanswered(engine);
+}
+
+/** An engine that says nothing for so long is stuck. */
+const engineTimeoutMs = 20_000;
+const timedOut = 124;
+
+function unanswered({ stderr }: DockerResult): Failure {
+  const why = stderr.trim().split('\n').at(-1) ?? '';
   const denied = /permission denied/i.test(why);
-  throw new Failure(denied ? 'this user may not use docker' : 'the docker engine does not answer', {
+  return new Failure(denied ? 'this user may not use docker' : 'the docker engine does not answer', {
     code: denied ? 'docker-denied' : 'docker-not-running',
     exitCode: exitCodes.checkFailed,
     retryable: !denied,
@@ -60,9 +74,6 @@ export async function findDocker(environment: Environment): Promise<Docker> {
     cause: new Error(why),
   });
 }
-
-/** An engine that says nothing for so long is stuck. */
-const timeoutMs = 20_000;
 
 function dockerClient(environment: Environment): Docker {
   const start = (args: readonly string[], run: DockerRun, output: 'pipe' | 'inherit') => {
@@ -82,13 +93,15 @@ function dockerClient(environment: Environment): Docker {
         child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
         child.once('error', reject);
         const limit = run.timeoutMs === undefined ? undefined : setTimeout(kill, run.timeoutMs);
+        let late = false;
         function kill(): void {
+          late = true;
           stderr += `\nno answer within ${(run.timeoutMs ?? 0) / 1000} s`;
           child.kill('SIGKILL');
         }
         child.once('close', (status) => {
           clearTimeout(limit);
-          resolve({ exitCode: status ?? exitCodes.fault, stdout, stderr });
+          resolve({ exitCode: late ? timedOut : (status ?? exitCodes.fault), stdout, stderr });
         });
         // one that ends without reading all of it says why itself
         child.stdin?.on('error', () => {}).end(run.input);

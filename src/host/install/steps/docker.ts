@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { setTimeout as wait } from 'node:timers/promises';
 import { exitCodes, Failure, reasonOf } from '../../../core/errors.ts';
 import { composePackages, dockerPackages, findDocker, howToInstall } from '../../stack/docker.ts';
 import { runProgram } from '../../run-program.ts';
@@ -81,11 +82,27 @@ async function install(
   // what an earlier run, or somebody else, was cut off at
   await runProgram('dpkg', ['--configure', '-a'], { environment: quiet, timeoutMs: longMs });
   progress('fetching the list of packages');
-  await apt(['update'], progress, signal);
+  await update(progress, signal);
   // an engine of another maker is not to go for it, nor anything else
   await apt(['install', '--yes', '--no-remove', '--no-install-recommends', ...packages], progress, signal);
 }
 
+/** What `DPkg::Lock::Timeout` does not cover: another apt that fetches the lists, as Debian's own does twice a day. */
+async function update(progress: (words: string) => void, signal: AbortSignal): Promise<void> {
+  const giveUpAt = performance.now() + listsLockMs;
+  for (;;) {
+    try {
+      return await apt(['update'], progress, signal);
+    } catch (error) {
+      const isLocked = reasonOf(error).includes('Could not get lock /var/lib/apt/lists/lock');
+      if (!isLocked || performance.now() > giveUpAt) throw error;
+      progress(`waiting: ${reasonOf(error)}`);
+      await wait(1000, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+}
+
+const listsLockMs = 120_000;
 const longMs = 900_000;
 const quiet = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { checkServerIdentity, type PeerCertificate, rootCertificates, type TLSSocket } from 'node:tls';
+import { standInName } from '../../../core/certificate-facts.ts';
 import { exitCodes, Failure, reasonOf } from '../../../core/errors.ts';
 import { isIpAddress } from '../../../core/ip-address.ts';
 import type { Step } from '../plan.ts';
@@ -29,11 +30,15 @@ export function proofStep({ names, address, httpPort, httpsPort, anchor }: Proof
     look: () => Promise.resolve({ state: 'check', words: 'always asked' }),
     async act({ progress, warn, signal }) {
       for (const name of names) {
-        const { issuer, doubt } = await patiently(signal, async () => {
-          const answer = await askSecurely(name, address, httpsPort, anchor);
-          if (answer.status !== 200) throw unproven(`https://${name}/whoami answers ${answer.status}`);
-          return answer;
-        });
+        const { issuer, doubt } = await patiently(
+          signal,
+          async () => {
+            const answer = await askSecurely(name, address, httpsPort, anchor);
+            if (answer.status !== 200) throw unproven(`https://${name}/whoami answers ${answer.status}`);
+            return answer;
+          },
+          ({ isStandIn }) => !isStandIn,
+        );
         if (doubt === undefined) progress(`https://${name}/whoami answers, certified by ${issuer}`);
         else warn(`https://${name}/whoami answers, but ${doubt}`);
       }
@@ -47,23 +52,30 @@ export function proofStep({ names, address, httpPort, httpsPort, anchor }: Proof
   };
 }
 
-/** Workers that are being replaced may answer once more, with the certificate from before. */
-async function patiently<Result>(signal: AbortSignal, attempt: () => Promise<Result>): Promise<Result> {
+/** Workers that are being replaced may answer once more, with the certificate from before; so may one that has yet to change it. */
+async function patiently<Result>(
+  signal: AbortSignal,
+  attempt: () => Promise<Result>,
+  isLasting: (result: Result) => boolean = () => true,
+): Promise<Result> {
   const giveUpAt = performance.now() + patienceMs;
   for (;;) {
     try {
-      return await attempt();
+      const result = await attempt();
+      if (isLasting(result) || performance.now() > giveUpAt) return result;
     } catch (error) {
       signal.throwIfAborted();
       if (performance.now() > giveUpAt) throw error;
-      await wait(pollMs);
     }
+    await wait(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 
 interface Answer {
   readonly status: number;
   readonly issuer: string;
+  /** Our own, which serves until an authority has given one. */
+  readonly isStandIn: boolean;
   /** What a caller may not like about the chain. */
   readonly doubt: string | undefined;
 }
@@ -106,6 +118,7 @@ function askSecurely(
           resolve({
             status: answer.statusCode ?? 0,
             issuer: issuerOf(certificate),
+            isStandIn: certificate.subject?.CN === standInName,
             doubt: fault === '' ? undefined : doubtOf(certificate, anchor),
           });
       },
