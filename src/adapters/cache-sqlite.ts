@@ -6,7 +6,7 @@ import { cacheHealth } from './cache-health.ts';
 import { type CacheDriver, cacheNamespace, type CacheSpace, type Traffic } from './cache-namespace.ts';
 import { cacheStatements, cacheTables } from './cache-sqlite-statements.ts';
 import { isSqliteBusy, sqliteAilment } from './sqlite-failure.ts';
-import { createSqliteThread, type SqliteError, type SqliteThread } from './sqlite-thread.ts';
+import { createSqliteThread, NoAnswer, type SqliteError, type SqliteThread } from './sqlite-thread.ts';
 import type { SqliteResult, SqliteStatement, SqliteValue } from './sqlite-thread-messages.ts';
 
 export interface SqliteCacheOptions {
@@ -59,6 +59,8 @@ function sqliteDriver(thread: SqliteThread): CacheDriver {
           await thread.transaction([], left);
           return undefined;
         } catch (error) {
+          // the last look has little time: then it is as it was at the one before
+          if (error instanceof NoAnswer) return locked;
           // what else ails it those who wait will see
           if (!isSqliteBusy(error)) return undefined;
         }
@@ -69,14 +71,18 @@ function sqliteDriver(thread: SqliteThread): CacheDriver {
   };
   const whenUnlocked = async <T>(action: (ms: number) => Promise<T>, withinMs: number): Promise<T> => {
     const giveUpAt = performance.now() + withinMs;
+    let locked: SqliteError | undefined;
     for (;;) {
-      const locked = await unlocked;
+      locked = (await unlocked) ?? locked;
       const left = giveUpAt - performance.now();
       if (locked !== undefined && left <= 0) throw locked;
       try {
         return await action(Math.max(lookAgainMs, left));
       } catch (error) {
+        // that there was no answer in what was left says less
+        if (locked !== undefined && error instanceof NoAnswer) throw locked;
         if (!isSqliteBusy(error) || left <= 0) throw error;
+        locked = error;
         unlocked ??= unlock(error, giveUpAt);
       }
     }

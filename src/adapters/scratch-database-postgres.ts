@@ -70,7 +70,8 @@ function replace(
   return database.transaction(async (transaction) => {
     // all at once, so that nobody who holds one waits for us while we wait for him
     await sql`lock table ${all} in access exclusive mode`.execute(transaction);
-    await sql`truncate ${all}`.execute(transaction);
+    // not by TRUNCATE: whoever began to read before, and waits for the lock, would then see empty tables
+    for (const { name } of tables.toReversed()) await sql`delete from ${named(name)}`.execute(transaction);
     for (const { name, columns } of tables) {
       const list = columnList(columns);
       await sql`insert into ${named(name)} (${list}) select ${list} from ${sql.id(scratch, name)}`.execute(

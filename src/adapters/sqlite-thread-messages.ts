@@ -30,7 +30,7 @@ export interface SqliteFile {
   readonly prepare?: string;
 }
 
-/** Asked of the thread; each has one reply with its `id`. */
+/** Asked of the thread; each that is begun has one reply with its `id`. */
 export interface ThreadRequest {
   readonly id: number;
   /** Opened when it is first asked for anything. */

@@ -139,7 +139,7 @@ function toSqlite(value: SqliteValue | boolean): SqliteValue {
   return Number.isSafeInteger(value) ? BigInt(value as number) : value;
 }
 
-function answer({ connection: number, does, statements, before }: ThreadRequest): ThreadAnswer {
+function answer({ connection: number, does, statements }: ThreadRequest): ThreadAnswer {
   try {
     let connection = connections.get(number);
     if (does === 'close') {
@@ -147,7 +147,6 @@ function answer({ connection: number, does, statements, before }: ThreadRequest)
       connection?.close();
       return [];
     }
-    if (sharedNow() > before) throw new Error('nobody waits for it any longer');
     if (connection === undefined) connections.set(number, (connection = new Connection()));
     if (does === 'transaction') return connection.transaction(statements);
     return statements.map((each) => connection.execute(each));
@@ -174,8 +173,11 @@ function diskIsFull(): boolean {
 }
 
 parentPort?.on('message', (request: ThreadRequest | 'end') => {
-  if (request !== 'end')
+  if (request !== 'end') {
+    // whoever asked finds by itself that there was no answer in time
+    if (request.does !== 'close' && sharedNow() > request.before) return;
     return parentPort?.postMessage({ id: request.id, answer: answer(request) } satisfies ThreadReply);
+  }
   for (const connection of connections.values()) connection.close();
   parentPort?.close();
 });

@@ -50,6 +50,8 @@ export interface StateKeeperOptions {
   tryWriting(): Promise<void>;
   /** Called once an hour while the database is there. */
   prune(): Promise<void>;
+  /** Told of what `start` would have rejected with, where the first answer took longer than that waits. */
+  onNewer(failure: Failure): void;
 }
 
 const askEveryMs = 2000;
@@ -189,7 +191,10 @@ export function createStateKeeper(options: StateKeeperOptions): StateKeeper {
       clearTimeout(late);
       tell();
       if (!stopped) look = setInterval(tell, lookEveryMs).unref();
-      if (unmigrated?.code === 'database-schema-newer') throw unmigrated;
+      if (isNewer(unmigrated)) throw unmigrated;
+      void first.then(() => {
+        if (!stopped && isNewer(unmigrated)) options.onNewer(unmigrated);
+      });
     },
     status() {
       const { kind } = database;
@@ -225,6 +230,9 @@ const cacheRemedies: Readonly<Record<CacheState['kind'], string>> = {
   embedded:
     'Answers go on without it, and it is tried again by itself. Is there room on the disk, may the service write there, and does another program hold the file?',
 };
+
+const isNewer = (failure: Failure | undefined): failure is Failure =>
+  failure?.code === 'database-schema-newer';
 
 function remedyOf(now: DatabaseView): string {
   const silent = 'It is tried again by itself. Is the server overloaded, or stopped?';

@@ -3,6 +3,7 @@ import { ownerToBecome } from '../adapters/data-folder-owner.ts';
 import { createLogger } from '../adapters/logger-pino.ts';
 import type { CertificateService } from '../certificates/certificate-service.ts';
 import type { Config } from '../config/schema.ts';
+import type { Failure } from '../core/errors.ts';
 import { createTurns } from '../core/turns.ts';
 import { version } from '../core/version.ts';
 import { runProgram } from '../host/run-program.ts';
@@ -171,9 +172,11 @@ async function serveAfter(
   const afterStart = async (firstStart: boolean): Promise<void> => {
     config = loaded;
     if (stopping) return;
-    await state.start(config).catch((error: unknown) => {
-      if (firstStart) throw error;
+    const withoutState = (error: unknown) =>
       tellOf(log, error, "the database is another release's: visits wait, and nobody can sign in");
+    await state.start(config, firstStart ? endFor : withoutState).catch((error: unknown) => {
+      if (firstStart) throw error;
+      withoutState(error);
     });
     if (stopping) return;
     // whoever follows another takes all of it or nothing
@@ -285,6 +288,9 @@ async function serveAfter(
     upgrades.kill();
     void supervisor.stop();
   };
+  /** Ends with what would have kept it from starting, had that been known in time. */
+  const endFor = (failure: Failure): void =>
+    void end().then(() => inTurn(() => left.reject(failure)), left.reject);
   let ended: Promise<void> | undefined;
   /** Ends everything, once. */
   const end = (): Promise<void> => (ended ??= endAll());

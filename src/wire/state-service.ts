@@ -27,8 +27,11 @@ export interface StateServiceOptions {
 
 /** Database and cache of the running service, and what goes into them by itself. What waits for them outlives a reload. */
 export interface StateService {
-  /** Opens what the configuration names. Rejects with `database-schema-newer` where this release must not run on it. */
-  start(config: Config): Promise<void>;
+  /**
+   * Opens what the configuration names. Rejects with `database-schema-newer` where this release must not run on it; where the
+   * database takes longer to say so, `onNewer` is told.
+   */
+  start(config: Config, onNewer: (failure: Failure) => void): Promise<void>;
   /** Closes them; what comes meanwhile waits. */
   stop(): Promise<void>;
   /** Writes what waits, for a few seconds at most. */
@@ -57,7 +60,7 @@ export function createStateService(options: StateServiceOptions): StateService {
       log.warn({ reason: reasonOf(error) }, 'the GeoIP databases in use are not recorded'),
     );
   };
-  const open = async (config: Config): Promise<StateKeeper> => {
+  const open = async (config: Config, onNewer: (failure: Failure) => void): Promise<StateKeeper> => {
     const { openCache, openDatabase } = await import('./state.ts');
     const { keepAddressesDays } = config;
     visits.keepAddresses(keepAddressesDays !== undefined);
@@ -70,6 +73,7 @@ export function createStateService(options: StateServiceOptions): StateService {
       onDatabase: (ready) => use(ready ? database : undefined),
       writeFailure: visits.failure,
       tryWriting: () => tryWriting(database),
+      onNewer,
       prune: async () => {
         if (options.mayPrune())
           await prune(database, isClockBelieved() ? Date.now() : undefined, keepAddressesDays);
@@ -80,10 +84,10 @@ export function createStateService(options: StateServiceOptions): StateService {
   return {
     addVisits: visits.add,
     recordCertificate: certificates.record,
-    async start(config) {
+    async start(config, onNewer) {
       stopped = false;
       try {
-        const opened = await open(config);
+        const opened = await open(config, onNewer);
         if (stopped) return await opened.stop();
         keeper = opened;
         await opened.start();

@@ -34,9 +34,16 @@ export function cacheContract(
       server = await makeServer();
     });
     afterAll(() => server.stop());
-    beforeEach(() => {
+    /** Its connection or thread is there: what follows takes the cache's own time. */
+    const connected = async (): Promise<Cache> => {
+      const client = connect();
+      const quiet = client.namespace(space({ mustKeep: false }));
+      await until('it answers', () => quiet.set('warm', 'up'));
+      return client;
+    };
+    beforeEach(async () => {
       opened = [];
-      cache = connect();
+      cache = await connected();
     });
     afterEach(() => Promise.all(opened.map((client) => client.close())));
 
@@ -56,10 +63,10 @@ export function cacheContract(
       expect(await one.set('a', 'first')).toBe(true);
       expect(await one.set('a', 'second')).toBe(true);
       expect(await one.get('a')).toBe('second');
-      expect(await connect().namespace(options).get('a')).toBe('second');
+      expect(await (await connected()).namespace(options).get('a')).toBe('second');
       expect(await cache.namespace(space()).get('a')).toBeUndefined();
       expect(await one.delete('a')).toBe(true);
-      expect(await connect().namespace(options).get('a')).toBeUndefined();
+      expect(await (await connected()).namespace(options).get('a')).toBeUndefined();
     });
 
     it('lets an entry go when its life ends, to the second', async () => {
@@ -84,7 +91,7 @@ export function cacheContract(
     });
 
     it('gives a new life to what is touched or set, and to nothing else', async () => {
-      const short = cache.namespace(space({ lifeMs: 1000 }));
+      const short = cache.namespace(space({ lifeMs: 4000 }));
       const start = performance.now();
       await Promise.all(['touched', 'set', 'read', 'refused', 'shortened'].map((key) => short.set(key, 'x')));
       expect(await short.touch('touched', 60_000)).toBe(true);
@@ -93,7 +100,7 @@ export function cacheContract(
       expect(await short.compareAndSet('refused', 'z', 'y', 60_000)).toBe(false);
       expect(await short.touch('shortened', 1)).toBe(true);
       await until('it has gone', async () => (await short.get('shortened')) === undefined);
-      expect(performance.now() - start).toBeLessThan(990);
+      expect(performance.now() - start).toBeLessThan(3990);
       await until('the life of the others ends', async () => {
         const left = await Promise.all([short.get('read'), short.get('refused')]);
         return left.every((value) => value === undefined);
@@ -153,6 +160,7 @@ export function cacheContract(
     it('keeps no value that is too large, and leaves the old one', async () => {
       const options = space({ maxValueBytes: 10 });
       const surely = cache.namespace(options);
+      const { failures } = cache.state();
       const small = cache.namespace({ ...options, mustKeep: false });
       expect(await surely.set('a', '💡💡12')).toBe(true);
       expect(await small.set('a', '💡💡123')).toBe(false);
@@ -161,7 +169,7 @@ export function cacheContract(
       expect(await surely.get('a')).toBe('💡💡12');
       const large = { code: 'cache-value-too-large', retryable: false };
       await expect(surely.set('a', 'x'.repeat(11))).rejects.toMatchObject(large);
-      expect(cache.state()).toMatchObject({ ok: true, failures: 0 });
+      expect(cache.state()).toMatchObject({ ok: true, failures });
     });
 
     it('refuses what would have no life, no bound or no name', async () => {
@@ -182,7 +190,9 @@ export function cacheContract(
 
     it('gives what is taken to one of many', async () => {
       const options = space();
-      const clients = [cache, connect(), connect()].map((client) => client.namespace(options));
+      const clients = [cache, await connected(), await connected()].map((client) =>
+        client.namespace(options),
+      );
       for (let round = 0; round < 20; round++) {
         await clients[0]!.set('once', 'token');
         const taken = await Promise.all(clients.flatMap((each) => [each.take('once'), each.take('once')]));
@@ -192,7 +202,9 @@ export function cacheContract(
 
     it('lets one of many set what is absent', async () => {
       const options = space();
-      const clients = [cache, connect(), connect()].map((client) => client.namespace(options));
+      const clients = [cache, await connected(), await connected()].map((client) =>
+        client.namespace(options),
+      );
       for (let round = 0; round < 20; round++) {
         const done = await Promise.all(
           clients.map((each, index) => each.setIfAbsent(`${round}`, `${index}`)),
@@ -204,7 +216,9 @@ export function cacheContract(
 
     it('changes what nobody else has changed meanwhile', async () => {
       const options = space();
-      const clients = [cache, connect(), connect()].map((client) => client.namespace(options));
+      const clients = [cache, await connected(), await connected()].map((client) =>
+        client.namespace(options),
+      );
       await clients[0]!.set('sum', '0');
       await Promise.all(
         clients.map(async (each) => {
@@ -221,11 +235,11 @@ export function cacheContract(
     });
 
     it('counts in a window whose end does not move', async () => {
-      const limits = cache.namespace(space({ lifeMs: 1000 }));
+      const limits = cache.namespace(space({ lifeMs: 4000 }));
       const first = await limits.increment('a');
       expect(first?.count).toBe(1);
-      expect(first?.endsInMs).toBeGreaterThan(500);
-      expect(first?.endsInMs).toBeLessThanOrEqual(1000);
+      expect(first?.endsInMs).toBeGreaterThan(2000);
+      expect(first?.endsInMs).toBeLessThanOrEqual(4000);
       const second = await limits.increment('a', 60_000, 10);
       expect(second?.count).toBe(11);
       expect(second?.endsInMs).toBeLessThanOrEqual(first!.endsInMs);
@@ -248,10 +262,10 @@ export function cacheContract(
         ['', 1],
         ['9'.repeat(30), 1],
       ] as const) {
-        await limits.set('a', value, 1000);
+        await limits.set('a', value, 10_000);
         const counted = await limits.increment('a', 100_000);
         expect(counted?.count, value).toBe(count);
-        expect(counted!.endsInMs > 2000, value).toBe(count === 1 && value !== '0');
+        expect(counted!.endsInMs > 20_000, value).toBe(count === 1 && value !== '0');
       }
     });
 
@@ -260,7 +274,7 @@ export function cacheContract(
       const times = 100;
       const parameters = [counter, JSON.stringify(server.place), options.name, `${times}`];
       const outputs = await Promise.all(
-        [1, 2, 3].map(() => promisify(execFile)(process.execPath, parameters, { timeout: 50_000 })),
+        [1, 2, 3].map(() => promisify(execFile)(process.execPath, parameters, { timeout: 150_000 })),
       );
       const counts = outputs.flatMap(({ stdout }) => stdout.trim().split('\n').map(Number));
       expect(counts.sort((a, b) => a - b)).toEqual(
@@ -360,10 +374,11 @@ export function cacheContract(
     });
 
     it('says in words how it is', async () => {
-      expect(cache.state()).toMatchObject({ ok: true, failures: 0 });
-      expect(cache.state().words).toMatch(/^the cache.* has not been asked yet$/);
-      await cache.namespace(space()).get('a');
-      expect(cache.state().words).toMatch(/^the cache.* works$/);
+      const client = connect();
+      expect(client.state()).toMatchObject({ ok: true, failures: 0 });
+      expect(client.state().words).toMatch(/^the cache.* has not been asked yet$/);
+      await client.namespace(space()).get('a');
+      expect(client.state().words).toMatch(/^the cache.* works$/);
     });
   });
 }

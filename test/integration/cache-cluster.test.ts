@@ -50,12 +50,12 @@ describe('A cluster in use', () => {
     const spaces = cluster.servers.map((server) =>
       cache.namespace({ name: names.get(server)!, maxEntries: 10, maxValueBytes: 100 }),
     );
-    for (const each of spaces) expect(await each.set('a', 'x')).toBe(true);
+    for (const each of spaces) await until('it works', () => each.set('a', 'x'));
     for (const server of cluster.servers) expect(await server.cli('dbsize')).toBe('2\n');
     await cluster.servers[0]!.kill();
     const start = performance.now();
     expect(await spaces[0]!.get('a')).toBeUndefined();
-    expect(performance.now() - start).toBeLessThan(400);
+    expect(performance.now() - start).toBeLessThan(1500);
     await cluster.servers[0]!.start();
     await until('all of them work again', async () => {
       const done = await Promise.all(spaces.map((each) => each.set('a', 'y')));
@@ -94,7 +94,9 @@ describe('A cluster in use', () => {
       maxEntries: 10,
       maxValueBytes: 100,
     });
-    expect(await quiet.set('a', 'x')).toBe(false);
-    expect(cache.state().words).toContain('is part of a cluster: set REDIS_CONNECTION_TYPE to cluster');
+    await until('it says so', async () => {
+      expect(await quiet.set('a', 'x')).toBe(false);
+      return cache.state().words.includes('is part of a cluster: set REDIS_CONNECTION_TYPE to cluster');
+    });
   });
 });

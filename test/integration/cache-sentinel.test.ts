@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Cache } from '../../src/ports/cache.ts';
 import { cacheContract } from '../contract/cache.ts';
 import { openCache } from '../support/cache-client.ts';
 import { logLines } from '../support/log-lines.ts';
@@ -53,38 +54,40 @@ describe('Sentinels', () => {
     })();
     await until('it is in use', () => answers.set('b', 'x'));
     await first!.kill();
-    await until(
-      'the group has another primary',
-      async () => (await group.primary()) === second!.port,
-      30_000,
-    );
-    await until('the cache works again', () => answers.set('c', 'x'), 30_000);
+    await until('the group has another primary', async () => (await group.primary()) === second!.port);
+    await until('the cache works again', () => answers.set('c', 'x'));
     over = true;
     await asking;
+    // the last that was asked may have missed
+    await until('the cache works still', () => answers.set('c', 'x'));
     expect(misses).toBeGreaterThan(0);
-    expect(longest).toBeLessThan(600);
+    // one that waited for the other primary would take some seconds
+    expect(longest).toBeLessThan(2500);
     for (let index = 0; index < 50; index++) expect(await sessions.get(`${index}`)).toBe('who');
     expect(cache.state()).toMatchObject({ ok: true });
     expect(log.lines.join('\n')).not.toContain(password);
     await cache.close();
-  }, 90_000);
+  });
+
+  /** Asks, for nothing, until the words say that. */
+  const untilSays = (cache: Cache, words: string): Promise<void> => {
+    const quiet = cache.namespace({ name: 'answers', maxEntries: 10, maxValueBytes: 100 });
+    return until(`it says "${words}"`, async () => {
+      expect(await quiet.get('a')).toBeUndefined();
+      return cache.state().words.includes(words);
+    });
+  };
 
   it('that are all away, or know no such group, are named in words', async () => {
     const away = openCache({ ...placeOf([1, 2]) });
-    const quiet = away.namespace({ name: 'answers', maxEntries: 10, maxValueBytes: 100 });
-    await until('it says so', async () => {
-      expect(await quiet.get('a')).toBeUndefined();
-      return away.state().words.includes('has no sentinel that answers');
-    });
+    await untilSays(away, 'has no sentinel that answers');
     await away.close();
     const stranger = openCache({ ...placeOf([group.servers[1]!.port]) });
-    expect(await stranger.namespace({ name: 'a', maxEntries: 1, maxValueBytes: 1 }).get('a')).toBeUndefined();
-    expect(stranger.state().words).toContain('is no sentinel: correct REDIS_CONNECTION_TYPE');
+    await untilSays(stranger, 'is no sentinel: correct REDIS_CONNECTION_TYPE');
     await stranger.close();
     await group.rename('others');
     const unknown = openCache(placeOf(group.ports));
-    expect(await unknown.namespace({ name: 'a', maxEntries: 1, maxValueBytes: 1 }).get('a')).toBeUndefined();
-    expect(unknown.state().words).toContain('has sentinels that know no group named mymaster');
+    await untilSays(unknown, 'has sentinels that know no group named mymaster');
     await unknown.close();
   });
 });

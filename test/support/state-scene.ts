@@ -32,7 +32,10 @@ export interface StateScene {
   metric(name: string): Promise<number | undefined>;
   /** The body of `/health/ready` for the host itself; and what others get. */
   ready(): Promise<{ readonly status: number; readonly degraded: readonly string[]; readonly bare: string }>;
-  /** Waits until all say that this is missing, in these words; none: that all is well. */
+  /**
+   * Waits until all say that this is missing, in these words; none: that all is well, which after some time away takes up to 30 s
+   * until it is dialled again.
+   */
   untilDegraded(words: readonly string[], timeoutMs?: number): Promise<void>;
   /** Writes a file of the secrets folder anew. */
   secrets(name: string, lines: Readonly<Record<string, string | number>>): void;
@@ -120,7 +123,7 @@ export async function startStateScene(options: SceneOptions = {}): Promise<State
       const others = await fetch(url, { headers: { 'x-forwarded-for': '192.0.2.1', connection: 'close' } });
       return { status: own.status, degraded, bare: (await others.text()).trim() };
     },
-    async untilDegraded(words, timeoutMs = 20_000) {
+    async untilDegraded(words, timeoutMs = 90_000) {
       let last = '';
       const holds = async (): Promise<boolean> => {
         // each connection may come to another worker

@@ -25,6 +25,7 @@ class World {
   prune = vi.fn<() => Promise<void>>(async () => {});
   readonly degraded: (readonly string[])[] = [];
   readonly ready: boolean[] = [];
+  readonly newer: Failure[] = [];
   readonly log = logLines();
 
   state(): DatabaseState {
@@ -67,6 +68,7 @@ class World {
       writeFailure: () => this.writeFailure,
       tryWriting: () => this.trial(),
       prune: () => this.prune(),
+      onNewer: (told) => this.newer.push(told),
     });
   }
 }
@@ -209,6 +211,16 @@ describe('who keeps an eye on database and cache', () => {
     world.migrating = async () => [];
     await pass(2_500);
     expect(world.ready).toEqual([true]);
+    expect(world.newer).toEqual([]);
+  });
+
+  it('tells of the tables of a newer release also where they are found later than a start waits', async () => {
+    world.answersAfterMs = 3_000;
+    world.migrating = () => Promise.reject(newer);
+    await started();
+    expect(world.newer).toEqual([]);
+    await pass(10_000);
+    expect(world.newer).toEqual([newer]);
   });
 
   it('says so while the tables are brought up to date, which may take long', async () => {
