@@ -170,6 +170,7 @@ async function serveAfter(
   };
   const afterStart = async (firstStart: boolean): Promise<void> => {
     config = loaded;
+    // the end writes the visits that were counted, and needs the database for it
     if (stopping) return;
     await state.start(config).catch((error: unknown) => {
       if (firstStart) throw error;
@@ -269,9 +270,7 @@ async function serveAfter(
       void systemd.ready(refused === undefined ? well : `${well}; the reload was refused, the log says why`);
     if (refused !== undefined) return;
     await maintenance.stop();
-    // the end writes the visits that were counted, and needs the database for it
     if (stopping) return;
-    await state.stop();
     if (loaded.certificates === undefined && config.certificates !== undefined)
       await supervisor.change({ tls: noTls });
     if (loaded.runDir !== config.runDir) {
