@@ -294,37 +294,33 @@ describe.each(['SQLite', 'PostgreSQL'])('"backup restore" into %s', (kind) => {
     expect(stdout).not.toContain('to go back');
   });
 
-  it(
-    'never leaves a mixture of rows when it is killed, and comes to its end when it is run again',
-    { timeout: 120_000 },
-    async () => {
-      const changed = await stateOf(scene);
-      const random = randomNumbers(kind.length);
-      const states = [
-        { archive: create(scene), state: changed },
-        { archive: file, state: old },
-      ];
-      const startedAt = performance.now();
-      expect(restore(scene, file, '--yes').status).toBe(0);
-      const takesMs = performance.now() - startedAt;
-      for (let round = 0; round < 2; round++) {
-        const [to, from] = round % 2 === 0 ? [states[0]!, states[1]!] : [states[1]!, states[0]!];
-        const flags = ['--yes', '--passphrase-file', scene.passphraseFile];
-        const running = scene.start('backup', 'restore', to.archive, ...flags);
-        // where the work is, not where the program is still being read
-        await wait(takesMs * (0.4 + 0.6 * random()));
-        running.kill('SIGKILL');
-        if (running.exitCode === null && running.signalCode === null) await once(running, 'exit');
-        const { tables } = await stateOf(scene);
-        const isNew = JSON.stringify(tables) === JSON.stringify(to.state.tables);
-        if (!isNew) expect(tables).toEqual(from.state.tables);
-        const again = restore(scene, to.archive, '--yes');
-        expect([again.status, again.stderr]).toEqual([0, expect.anything()]);
-        expect(await stateOf(scene)).toEqual(to.state);
-        expect(litter(scene)).toEqual([]);
-      }
-    },
-  );
+  it('never leaves a mixture of rows when it is killed, and comes to its end when it is run again', async () => {
+    const changed = await stateOf(scene);
+    const random = randomNumbers(kind.length);
+    const states = [
+      { archive: create(scene), state: changed },
+      { archive: file, state: old },
+    ];
+    const startedAt = performance.now();
+    expect(restore(scene, file, '--yes').status).toBe(0);
+    const takesMs = performance.now() - startedAt;
+    for (let round = 0; round < 2; round++) {
+      const [to, from] = round % 2 === 0 ? [states[0]!, states[1]!] : [states[1]!, states[0]!];
+      const flags = ['--yes', '--passphrase-file', scene.passphraseFile];
+      const running = scene.start('backup', 'restore', to.archive, ...flags);
+      // where the work is, not where the program is still being read
+      await wait(takesMs * (0.4 + 0.6 * random()));
+      running.kill('SIGKILL');
+      if (running.exitCode === null && running.signalCode === null) await once(running, 'exit');
+      const { tables } = await stateOf(scene);
+      const isNew = JSON.stringify(tables) === JSON.stringify(to.state.tables);
+      if (!isNew) expect(tables).toEqual(from.state.tables);
+      const again = restore(scene, to.archive, '--yes');
+      expect([again.status, again.stderr]).toEqual([0, expect.anything()]);
+      expect(await stateOf(scene)).toEqual(to.state);
+      expect(litter(scene)).toEqual([]);
+    }
+  });
 });
 
 describe('an embedded database that is damaged', () => {

@@ -26,4 +26,4 @@ it('the packaged binary starts the threads of the embedded database and cache ou
   expect(JSON.parse(said)).toEqual({ rows: [{ asn: 64_496, name: 'Example' }], session: 'who' });
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o700);
-}, 120_000);
+});
