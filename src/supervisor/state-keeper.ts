@@ -52,17 +52,18 @@ export interface StateKeeperOptions {
   prune(): Promise<void>;
   /** Told of what `start` would have rejected with, where the first answer took longer than that waits. */
   onNewer(failure: Failure): void;
+  /** How long the start waits for both, milliseconds. */
+  readonly startWithinMs?: number | undefined;
 }
 
 const askEveryMs = 2000;
 /** While something is missing; how often it is dialled is the adapters' affair. */
 const askAgainMs = 500;
 const lookEveryMs = 500;
-const startWithinMs = 2000;
 const pruneEveryMs = 3_600_000;
 
 export function createStateKeeper(options: StateKeeperOptions): StateKeeper {
-  const { database, cache, log } = options;
+  const { database, cache, log, startWithinMs = 2000 } = options;
   const probeSpace = cache.namespace({ name: 'probe', maxEntries: 10, maxValueBytes: 100, lifeMs: 60_000 });
   let migrated = false;
   let unmigrated: Failure | undefined;

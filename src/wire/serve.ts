@@ -171,6 +171,7 @@ async function serveAfter(
   };
   const afterStart = async (firstStart: boolean): Promise<void> => {
     config = loaded;
+    // the end writes the visits that were counted, and needs the database for it
     if (stopping) return;
     const withoutState = (error: unknown) =>
       tellOf(log, error, "the database is another release's: visits wait, and nobody can sign in");
@@ -272,9 +273,7 @@ async function serveAfter(
     if (!stopping) void systemd.ready(well);
     if (refused !== undefined) return;
     await maintenance.stop();
-    // the end writes the visits that were counted, and needs the database for it
     if (stopping) return;
-    await state.stop();
     if (loaded.certificates === undefined && config.certificates !== undefined)
       await supervisor.change({ tls: noTls });
     if (loaded.runDir !== config.runDir) {

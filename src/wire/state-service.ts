@@ -23,18 +23,22 @@ export interface StateServiceOptions {
   mayPrune(): boolean;
   /** Told in words what is missing though answers go on, each time that this changes. */
   onDegraded(missing: readonly string[]): void;
+  /** How long the start waits for both, milliseconds. */
+  readonly startWithinMs?: number;
+  /** How long the end waits until the last visits are written, milliseconds. */
+  readonly lastWriteWithinMs?: number;
 }
 
 /** Database and cache of the running service, and what goes into them by itself. What waits for them outlives a reload. */
 export interface StateService {
   /**
-   * Opens what the configuration names. Rejects with `database-schema-newer` where this release must not run on it; where the
-   * database takes longer to say so, `onNewer` is told.
+   * Opens what the configuration names, in place of what is open. Rejects with `database-schema-newer` where this release
+   * must not run on it; where the database takes longer to say so, `onNewer` is told.
    */
   start(config: Config, onNewer: (failure: Failure) => void): Promise<void>;
   /** Closes them; what comes meanwhile waits. */
   stop(): Promise<void>;
-  /** Writes what waits, for a few seconds at most. */
+  /** Writes what waits, once what is being opened is open, for a few seconds at most. */
   flush(): Promise<void>;
   addVisits(batch: VisitBatch): void;
   recordCertificate(event: CertificateEvent): void;
@@ -42,14 +46,13 @@ export interface StateService {
   status(): ServiceState | undefined;
 }
 
-const lastWriteWithinMs = 3000;
-
 export function createStateService(options: StateServiceOptions): StateService {
-  const { log, editions, onDegraded } = options;
+  const { log, editions, onDegraded, startWithinMs, lastWriteWithinMs = 3000 } = options;
   const visits = createVisitBuffer({ log });
   const certificates = createCertificateRecorder(log);
   const isClockBelieved = createClockWatch();
   let keeper: StateKeeper | undefined;
+  let starting: Promise<void> | undefined;
   let stopped = false;
 
   const use = (database: Database | undefined): void => {
@@ -74,6 +77,7 @@ export function createStateService(options: StateServiceOptions): StateService {
       writeFailure: visits.failure,
       tryWriting: () => tryWriting(database),
       onNewer,
+      startWithinMs,
       prune: async () => {
         if (options.mayPrune())
           await prune(database, isClockBelieved() ? Date.now() : undefined, keepAddressesDays);
@@ -81,32 +85,44 @@ export function createStateService(options: StateServiceOptions): StateService {
     });
   };
 
+  const close = async (): Promise<void> => {
+    const before = keeper;
+    keeper = undefined;
+    use(undefined);
+    await before?.stop();
+  };
+  const reopen = async (config: Config, onNewer: (failure: Failure) => void): Promise<void> => {
+    try {
+      await close();
+      const opened = await open(config, onNewer);
+      if (stopped) return await opened.stop();
+      keeper = opened;
+      await opened.start();
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'database-schema-newer') throw error;
+      const remedy = error instanceof Failure ? error.remedy : undefined;
+      log.error({ reason: reasonOf(error), remedy }, 'visits wait, and nobody can sign in');
+      if (keeper === undefined) onDegraded(['the database and the cache cannot be used']);
+    }
+  };
+  const writeWaiting = async (): Promise<void> => {
+    if (visits.state().waiting > 0) await starting?.catch(() => {});
+    await visits.flush();
+  };
+
   return {
     addVisits: visits.add,
     recordCertificate: certificates.record,
-    async start(config, onNewer) {
+    start(config, onNewer) {
       stopped = false;
-      try {
-        const opened = await open(config, onNewer);
-        if (stopped) return await opened.stop();
-        keeper = opened;
-        await opened.start();
-      } catch (error) {
-        if (error instanceof Failure && error.code === 'database-schema-newer') throw error;
-        const remedy = error instanceof Failure ? error.remedy : undefined;
-        log.error({ reason: reasonOf(error), remedy }, 'visits wait, and nobody can sign in');
-        if (keeper === undefined) onDegraded(['the database and the cache cannot be used']);
-      }
+      return (starting = reopen(config, onNewer));
     },
     async stop() {
       stopped = true;
-      const before = keeper;
-      keeper = undefined;
-      use(undefined);
-      await before?.stop();
+      await close();
     },
     async flush() {
-      await Promise.race([visits.flush(), wait(lastWriteWithinMs, undefined, { ref: false })]);
+      await Promise.race([writeWaiting(), wait(lastWriteWithinMs, undefined, { ref: false })]);
       const { waiting } = visits.state();
       if (waiting > 0) log.warn({ visits: waiting }, 'visits that waited for the database are lost');
     },

@@ -318,20 +318,16 @@ describe.concurrent('a port for challenges that somebody else has', { timeout: 3
     }));
 });
 
-it(
-  'a certificate whose state says that it fails is told by status with the remedy',
-  async () =>
-    inScene(async (scene) => {
-      const { host, proxy, place } = scene;
-      await first(scene);
-      proxy.fault('newOrder', { status: 500, body: '{"detail":"out of order"}' });
-      expect((await host.run(['renew-certs', '--force'])).exitCode).toBe(4);
-      await host.serve();
-      await untilServed(scene);
-      const { out } = await host.run(['status']);
-      expect(out).toMatch(/last error .*\n.*\n?.*out of order/);
-      expect(readState(place)).toMatchObject({ failures: 1 });
-      expect(readFileSync(join(place, 'renewal.json'), 'utf8')).not.toContain('PRIVATE');
-    }),
-  300_000,
-);
+it('a certificate whose state says that it fails is told by status with the remedy', async () =>
+  inScene(async (scene) => {
+    const { host, proxy, place } = scene;
+    await first(scene);
+    proxy.fault('newOrder', { status: 500, body: '{"detail":"out of order"}' });
+    expect((await host.run(['renew-certs', '--force'])).exitCode).toBe(4);
+    await host.serve();
+    await untilServed(scene);
+    const { out } = await host.run(['status']);
+    expect(out).toMatch(/last error .*\n.*\n?.*out of order/);
+    expect(readState(place)).toMatchObject({ failures: 1 });
+    expect(readFileSync(join(place, 'renewal.json'), 'utf8')).not.toContain('PRIVATE');
+  }));

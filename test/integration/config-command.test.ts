@@ -16,7 +16,7 @@ function appliance(argv: readonly string[], environment: Record<string, string> 
     env: { PATH: process.env['PATH'], APP_SECRETS_DIR: makeFolder(), ...environment },
     cwd,
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: 60_000,
   });
   return { status, stdout, stderr };
 }
@@ -28,7 +28,7 @@ function onTerminal(argv: readonly string[], environment: Record<string, string>
     env: { PATH: process.env['PATH'], TERM: 'xterm', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: 60_000,
   });
   return stdout;
 }
@@ -95,7 +95,7 @@ describe('appliance config check', () => {
         ['-c', `"$@" 2>&1 >/dev/null | ${reader}; echo "status \${PIPESTATUS[0]}"`, 'bash', ...command],
         {
           encoding: 'utf8',
-          timeout: 20_000,
+          timeout: 60_000,
         },
       ).stdout;
     const whole = piped('(sleep 1; cat)');
@@ -192,7 +192,7 @@ describe('appliance', () => {
     expect(stdout).toMatchSnapshot();
   });
 
-  it('has help that fits a terminal, whatever is asked about', { timeout: 60_000 }, async () => {
+  it('has help that fits a terminal, whatever is asked about', async () => {
     const { stdout } = appliance(['--help']);
     const commands = [.../^Commands$(.*?)^$/ms.exec(stdout)![1]!.matchAll(/^ {2}(\S+(?: \S+)*) {2}/gm)].map(
       ([, name = '']) => name,
@@ -214,7 +214,7 @@ describe('appliance', () => {
       env: { PATH: process.env['PATH'], TERM: 'xterm', NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 60_000,
     });
     const longest = Math.max(...stdout.split('\r\n').map((each) => each.length));
     expect(longest).toBeGreaterThan(50);

@@ -128,7 +128,7 @@ beforeAll(async () => {
     if (code !== 'eslint(no-restricted-imports)') continue;
     for (const { span } of labels) found.add(`${filename}:${span.line}`);
   }
-}, 60_000);
+});
 
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -51,7 +51,7 @@ beforeAll(async () => {
   };
   mkdirSync(join(folder, 'data'), { mode: 0o700 });
   appliance = await startAppliance({ folder, environment, port: Number(environment['APP_HTTP_PORT']) });
-  await until('it listens for commands', () => ask('control-socket').status === 0, 10_000);
+  await until('it listens for commands', () => ask('control-socket').status === 0);
 });
 afterAll(async () => {
   await appliance?.stop();
@@ -79,7 +79,7 @@ describe('doctor, beside a service that runs', () => {
   });
 
   it('finds that a stand-in is shown, because the authority could not be reached', async () => {
-    await until('it was tried', () => ask('certificate-renewal').counts['warning'] === 1, 10_000);
+    await until('it was tried', () => ask('certificate-renewal').counts['warning'] === 1);
     const { status, checks } = ask('certificate-stand-in', 'https-answer', 'certificate-renewal');
     expect(status).toBe(3);
     expect(checks).toMatchObject([

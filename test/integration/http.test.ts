@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startAppliance, type Appliance } from '../support/appliance.ts';
 import { freePort } from '../support/free-port.ts';
-import { rawRequest } from '../support/raw-request.ts';
+import { exchange } from '../support/raw-http.ts';
 import { until } from '../support/until.ts';
 
 const browser = {
@@ -222,9 +222,9 @@ describe('who the caller is', () => {
   });
   it('takes the lines of a repeated header together, in order', async () => {
     const lines = ['X-Forwarded-For: ', 'X-Forwarded-For: 6.6.6.6', 'x-forwarded-for: 8.8.8.8'];
-    const answer = await rawRequest(
+    const { received: answer } = await exchange(
       appliance.port,
-      `GET /ip HTTP/1.1\r\nHost: a\r\n${lines.join('\r\n')}\r\n\r\n`,
+      `GET /ip HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${lines.join('\r\n')}\r\n\r\n`,
     );
     expect(answer).toMatch(/\r\n\r\n8\.8\.8\.8\n$/);
   });
@@ -312,7 +312,7 @@ describe('health', () => {
 
 describe('methods', () => {
   it('HEAD has the head of GET and no body', async () => {
-    const answer = await rawRequest(
+    const { received: answer } = await exchange(
       appliance.port,
       'HEAD /json?ip=8.8.8.8 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
     );
@@ -341,7 +341,7 @@ describe('methods', () => {
 
 describe('a request with a body', () => {
   it('is answered, and its connection closed', async () => {
-    const answer = await rawRequest(
+    const { received: answer } = await exchange(
       appliance.port,
       'GET /ip HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody',
     );
@@ -359,7 +359,7 @@ describe('a request with a body', () => {
     'whose end is unclear (%j) is not answered, and what follows is not taken for a request',
     async (lines) => {
       const smuggled = 'GET /ip?ip=6.6.6.6 HTTP/1.1\r\nHost: a\r\n\r\n';
-      const answer = await rawRequest(
+      const { received: answer } = await exchange(
         appliance.port,
         `GET /ip HTTP/1.1\r\nHost: a\r\n${lines}\r\n\r\n${smuggled}`,
       );
@@ -399,8 +399,9 @@ describe('our names', () => {
     });
   });
   afterAll(() => named.stop());
-  const ask = (host: string, path = '/ip') =>
-    rawRequest(named.port, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  const ask = async (host: string, path = '/ip') =>
+    (await exchange(named.port, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`))
+      .received;
 
   it.each([
     'whoami.example.com',

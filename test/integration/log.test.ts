@@ -33,6 +33,8 @@ describe('the log at info', () => {
     }
   });
   it('has no line for a request, no whole address and no secret', async () => {
+    const made = 'the database has the tables of this release';
+    await until('the last line of the start', () => lines(appliance).some(({ msg }) => msg === made));
     const before = lines(appliance).length;
     for (const path of ['/', '/json', '/nothing', '/ip?ip=198.41.0.4', '/whoami?ip=x']) {
       await fetch(`${appliance.url}${path}`, { headers: caller });

@@ -37,7 +37,7 @@ http {
       () => false,
     ),
   );
-}, 30_000);
+});
 
 afterAll(async () => {
   nginx.kill();

@@ -120,7 +120,7 @@ async function check({ names, port = 1, more = {} }: Scene): Promise<string[]> {
     listenHost: '::',
     responder: responderOf().responder,
     resolver: createNameResolver([dnsServer]),
-    probe: createChallengeProbe({ port, timeoutMs: 700 }),
+    probe: createChallengeProbe({ port, timeoutMs: 10_000 }),
     signal: new AbortController().signal,
     ...more,
   });
@@ -266,7 +266,8 @@ describe('a challenge that nobody asked for', () => {
       createTcpServer((socket) => socket.on('error', () => undefined).resume()),
       '127.0.0.1',
     );
-    expect(await check({ names: ['good.test'], port })).toEqual([
+    const probe = createChallengeProbe({ port, timeoutMs: 700 });
+    expect(await check({ names: ['good.test'], more: { probe } })).toEqual([
       expect.stringContaining('takes the connection and says nothing'),
     ]);
   });
@@ -329,7 +330,7 @@ describe('checks', () => {
     const started = performance.now();
     const names = Array.from({ length: 20 }, (_, index) => `n${index}.good.test`);
     const warnings = await check({ names, more: { resolver } });
-    expect(performance.now() - started).toBeLessThan(5500);
+    expect(performance.now() - started).toBeLessThan(10_000);
     expect(warnings).toHaveLength(40);
     expect(warnings[0]).toBe(
       'n0.good.test: DNS does not say which authorities n0.good.test allows (CAA): no answer in time; an authority ' +
@@ -346,7 +347,7 @@ describe('checks', () => {
     const responder: ChallengeResponder = { present: () => never, remove: () => never };
     const started = performance.now();
     expect(await check({ names: ['good.test'], more: { responder } })).toHaveLength(1);
-    expect(performance.now() - started).toBeLessThan(5500);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 
   it('tell of a name server that refuses', async () => {

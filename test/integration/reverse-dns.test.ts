@@ -26,7 +26,7 @@ function onOwnNetwork(script: string): string {
     ['-m', '-n', '-p', '-f', '--mount-proc', 'sh', '-c', whole],
     {
       encoding: 'utf8',
-      timeout: 50_000,
+      timeout: 120_000,
     },
   );
   return stdout + stderr;

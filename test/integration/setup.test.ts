@@ -33,16 +33,18 @@ mkdirSync('.build/assets', { recursive: true });
 for (const output of ${JSON.stringify(outputs)}) writeFileSync('.build/assets/' + output, text);
 `;
 
-/** In npm's place: brings the Node that runs this test, slowly enough for a second command to come in between. */
+/** In npm's place: brings the Node that runs this test, not before a file that holds it up is gone. */
 const npm = `
 const { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } = require('node:fs');
 appendFileSync('done', process.argv.slice(2).join(' ') + '\\n');
 if (existsSync('npm-fails')) { console.error(readFileSync('npm-fails', 'utf8')); process.exit(1); }
-setTimeout(() => {
+const bring = () => {
+  if (existsSync('npm-waits')) return setTimeout(bring, 20);
   rmSync('node_modules', { recursive: true, force: true });
   mkdirSync('node_modules/.bin', { recursive: true });
   symlinkSync(${JSON.stringify(process.execPath)}, 'node_modules/.bin/node');
-}, 300);
+};
+bring();
 `;
 const install = /^ci --ignore-scripts --include=dev /;
 
@@ -51,7 +53,7 @@ interface Run {
   readonly said: string;
 }
 
-function setUp(env: Record<string, string> = {}): Promise<Run> {
+function setUp(env: Record<string, string> = {}, hear: (said: string) => void = () => {}): Promise<Run> {
   const calledByNpm = { npm_execpath: at('npm-cli.js'), npm_node_execpath: process.execPath };
   const child = spawn(process.execPath, [at('build/setup.mjs')], {
     cwd: folder,
@@ -59,8 +61,8 @@ function setUp(env: Record<string, string> = {}): Promise<Run> {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
-  child.stdout.on('data', (data: Buffer) => (said += data.toString()));
-  child.stderr.on('data', (data: Buffer) => (said += data.toString()));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (data: Buffer) => hear((said += data.toString())));
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (exitCode) => resolve({ exitCode, said }));
@@ -128,7 +130,11 @@ describe('set-up', () => {
   });
 
   it('does the work once when two commands start at once, and both wait for it', async () => {
-    const [one, two] = await Promise.all([setUp(), setUp()]);
+    put('npm-waits', '');
+    const goOn = (said: string) => {
+      if (said.includes('waiting for it')) rmSync(at('npm-waits'), { force: true });
+    };
+    const [one, two] = await Promise.all([setUp({}, goOn), setUp({}, goOn)]);
     expect([one.exitCode, two.exitCode]).toEqual([0, 0]);
     expect(did()).toEqual([expect.stringMatching(install), 'native', 'geoip']);
     expect(one.said + two.said).toContain('waiting for it');

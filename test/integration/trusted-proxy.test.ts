@@ -18,7 +18,7 @@ beforeAll(async () => {
       },
     });
   }
-}, 60_000);
+});
 afterAll(() => Promise.all(Object.values(running).map((appliance) => appliance.stop())));
 
 /** Who the server says is asking. */

@@ -5,9 +5,9 @@ import type { UpgradePlan, UpgradeReport } from '../support/upgrade-run.ts';
 describe('a service under load that hands over to another version, twice', () => {
   let report: UpgradeReport;
   beforeAll(async () => {
-    const plan: UpgradePlan = { upgrades: 2, watchMs: 2000 };
+    const plan: UpgradePlan = { upgrades: 2, watchMs: 6000 };
     report = (await runOnOwnNetwork('upgrade-run.ts', plan, () => {})) as UpgradeReport;
-  }, 180_000);
+  });
 
   it('answers every request over connections that stay open', () => {
     expect(report.keepAlive.failures).toEqual({ connect: 0, read: 0, write: 0, status: 0, timeout: 0 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from './until.ts';
 
 /** A real Chromium without a window, driven over its DevTools protocol. */
 export interface Browser {
@@ -92,19 +93,19 @@ export async function startBrowser(): Promise<Browser> {
       const call = (method: string, params: object = {}) => send(method, params, sessionId);
       const complaints: string[] = [];
       const requested: string[] = [];
-      const loaded = new Promise<void>((resolve) => {
-        listeners.set(sessionId, (method, params) => {
-          if (method === 'Page.loadEventFired') resolve();
-          if (method === 'Network.requestWillBeSent') {
-            const asked = (params['request'] as { url: string }).url;
-            if (!asked.startsWith('data:')) requested.push(asked);
-          }
-          if (/^(?:Runtime\.exceptionThrown|Runtime\.consoleAPICalled|Log\.entryAdded)$/.test(method)) {
-            complaints.push(JSON.stringify(params));
-          }
-        });
+      const loaded = new Set<unknown>();
+      listeners.set(sessionId, (method, params) => {
+        if (method === 'Page.lifecycleEvent' && params['name'] === 'load') loaded.add(params['loaderId']);
+        if (method === 'Network.requestWillBeSent') {
+          const asked = (params['request'] as { url: string }).url;
+          if (!asked.startsWith('data:')) requested.push(asked);
+        }
+        if (/^(?:Runtime\.exceptionThrown|Runtime\.consoleAPICalled|Log\.entryAdded)$/.test(method)) {
+          complaints.push(JSON.stringify(params));
+        }
       });
       for (const domain of ['Page', 'Runtime', 'Log', 'Network']) await call(`${domain}.enable`);
+      await call('Page.setLifecycleEventsEnabled', { enabled: true });
       await call('Emulation.setDeviceMetricsOverride', {
         width,
         height,
@@ -115,8 +116,9 @@ export async function startBrowser(): Promise<Browser> {
         features: [{ name: 'prefers-color-scheme', value: scheme }],
       });
       await call('Emulation.setScriptExecutionDisabled', { value: !javaScript });
-      await call('Page.navigate', { url });
-      await loaded;
+      // about:blank, where the tab began, loads too
+      const { loaderId } = await call('Page.navigate', { url });
+      await until(`${url} is loaded`, () => loaded.has(loaderId));
       return {
         complaints,
         requested,

@@ -6,32 +6,30 @@ export interface Exchange {
   readonly received: string;
   /** Status codes of the answers, in order; interim ones (1xx) are left out. */
   readonly statuses: readonly number[];
-  /** Whether the other side closed the connection. */
-  readonly closed: boolean;
 }
 
+/** A connection on which nothing comes is closed by the server too, but only after 10 s and more. */
+const closedWithinMs = 8_000;
+
 /**
- * Sends bytes (text as Latin-1) to a port of 127.0.0.1 and collects what comes back until the other side closes,
- * or until nothing more came for `quietMs`.
+ * Sends bytes (text as Latin-1) to a port of 127.0.0.1 and collects what comes back until the other side closes.
+ * Rejects when it does not: a request that is answered on a connection that stays open needs `Connection: close`.
  */
-export function exchange(port: number, bytes: string | Uint8Array, quietMs = 400): Promise<Exchange> {
-  return new Promise((resolve) => {
+export function exchange(port: number, bytes: string | Uint8Array): Promise<Exchange> {
+  return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     let received = '';
-    let timer = setTimeout(settle, quietMs + 2000, false);
-    function settle(closed: boolean): void {
-      clearTimeout(timer);
+    const timer = setTimeout(() => {
       socket.destroy();
-      resolve({ received, statuses: statusesIn(received), closed });
-    }
-    socket.on('data', (chunk) => {
-      received += chunk.toString('latin1');
-      clearTimeout(timer);
-      timer = setTimeout(settle, quietMs, false);
-    });
+      reject(new Error(`not closed within ${closedWithinMs} ms; received: ${JSON.stringify(received)}`));
+    }, closedWithinMs);
+    socket.on('data', (chunk) => (received += chunk.toString('latin1')));
     // A reset is a way to close.
     socket.on('error', () => {});
-    socket.on('close', () => settle(true));
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve({ received, statuses: statusesIn(received) });
+    });
     send(socket, bytes);
   });
 }

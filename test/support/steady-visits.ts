@@ -5,6 +5,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 export interface SteadyVisits {
   /** How many were answered as they should be, and so have to be counted, so far. */
   answered(): number;
+  /** Requests on a new connection that the kernel reset before any answer began: no worker had seen them. */
+  unseen(): number;
   /** What else came of requests, in words. */
   readonly failures: readonly string[];
   /** Milliseconds that answers took since the last call: how many, median and 99th percentile. */
@@ -29,6 +31,7 @@ export function startSteadyVisits(port: number, options: SteadyOptions = {}): St
   const failures: string[] = [];
   let times: number[] = [];
   let answered = 0;
+  let unseen = 0;
   let asked = 0;
   let stopped = false;
 
@@ -53,7 +56,13 @@ export function startSteadyVisits(port: number, options: SteadyOptions = {}): St
         });
       });
       sent.setTimeout(5_000, () => sent.destroy(new Error('no answer for 5 s')));
-      sent.once('error', (error) => fail(error.message));
+      sent.once('error', (error: NodeJS.ErrnoException) => {
+        // a worker that drains closes its listener, and with it what the kernel had just taken for it
+        const reset = error.code === 'ECONNRESET' && error.message !== 'socket hang up';
+        if (!reset || sent.reusedSocket || sent.socket?.bytesRead !== 0) return fail(error.message);
+        unseen += 1;
+        resolve();
+      });
       sent.end();
     });
   const visit = async (): Promise<void> => {
@@ -68,6 +77,7 @@ export function startSteadyVisits(port: number, options: SteadyOptions = {}): St
 
   return {
     answered: () => answered,
+    unseen: () => unseen,
     failures,
     took() {
       const sorted = times.toSorted((a, b) => a - b);

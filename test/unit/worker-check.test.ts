@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { askWorker } from '../../src/supervisor/worker-check.ts';
 import { freePort } from '../support/free-port.ts';
 
-async function asked(answer: (socket: Socket) => void): Promise<string> {
+async function asked(timeoutMs: number, answer: (socket: Socket) => void): Promise<string> {
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
     sockets.push(socket.on('error', () => {}));
@@ -12,7 +12,7 @@ async function asked(answer: (socket: Socket) => void): Promise<string> {
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   try {
-    return await askWorker((server.address() as AddressInfo).port, 300);
+    return await askWorker((server.address() as AddressInfo).port, timeoutMs);
   } finally {
     for (const socket of sockets) socket.destroy();
     server.close();
@@ -26,13 +26,13 @@ it.each([
   ['answers with another record', 'silent', 'HTTP/1.1 200 OK\r\n\r\n{"IP":"1.1.1.1"}\n'],
   ['ends the connection without an answer', 'silent', ''],
 ])('a worker that %s: %s', async (_what, expected, answer) => {
-  expect(await asked((socket) => void socket.once('data', () => socket.end(answer)))).toBe(expected);
+  expect(await asked(10_000, (socket) => void socket.once('data', () => socket.end(answer)))).toBe(expected);
 });
 
 it('a worker that takes the connection and stays silent: silent', async () => {
-  expect(await asked(() => {})).toBe('silent');
+  expect(await asked(300, () => {})).toBe('silent');
 });
 
 it('a port that cannot be reached says nothing of the worker', async () => {
-  expect(await askWorker(await freePort(), 300)).toBe('unreachable');
+  expect(await askWorker(await freePort(), 10_000)).toBe('unreachable');
 });
