@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { childrenOf } from './child-processes.ts';
+import { childrenOf, commandOf } from './child-processes.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
@@ -75,7 +75,8 @@ export async function launchAppliance(options: ApplianceOptions = {}): Promise<A
     url: `http://127.0.0.1:${port}`,
     pid: child.pid!,
     folder,
-    workers: () => childrenOf(child.pid!),
+    // a program that it runs, as systemd-notify, is a child too
+    workers: () => childrenOf(child.pid!).filter((pid) => commandOf(pid).includes('worker')),
     log: () => log,
     stdout: () => stdout,
     kill: (signal) => child.kill(signal),

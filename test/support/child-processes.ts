@@ -8,6 +8,15 @@ export function childrenOf(pid: number): number[] {
     .map(Number);
 }
 
+/** The arguments of a process, its program first; empty where there is no such process any more. */
+export function commandOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+}
+
 /** Whether there is such a process; one that has ended and that nobody has looked after yet is none. */
 export function isAlive(pid: number): boolean {
   return parentOf(String(pid)) !== undefined;
