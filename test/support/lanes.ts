@@ -4,11 +4,13 @@
  */
 const beside: readonly string[] = [
   'test/integration/certificate-swap.test.ts',
+  'test/integration/certificates-renewal.test.ts',
   'test/integration/kills.test.ts',
   'test/integration/certificate-kill.test.ts',
   'test/integration/certificate-host-faults.test.ts',
   'test/integration/certificate-faults.test.ts',
   'test/integration/acme-resume.test.ts',
+  'test/integration/certificates-by-hand.test.ts',
   'test/integration/backup-restore.test.ts',
   'test/integration/geoip-data.test.ts',
   'test/integration/secrets-rotate.test.ts',
