@@ -1,6 +1,6 @@
 // `npm test`: the check, then every suite that can run here; what cannot is named. The last line counts it all.
-import { spawn } from 'node:child_process';
-import { globSync, mkdirSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, globSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runChecks } from '../build/checks.ts';
 import { lanesOf } from './support/lanes.ts';
@@ -9,6 +9,8 @@ import { add, closingLine, countReport, type Counts, slowestOf, type Summary } f
 import { provide, thisMachine } from './support/system-programs.ts';
 
 const root = join(import.meta.dirname, '..');
+const lookEveryMs = 1000;
+const endsWithinMs = 60_000;
 const none: Counts = { passed: 0, failed: 0, skipped: 0 };
 const print = (line: string) => console.log(line);
 
@@ -52,14 +54,35 @@ async function vitest(
   let told = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.setEncoding('utf8').on('data', (text: string) => (told += text));
-  const exitCode = await new Promise<number | null>((resolve) => {
-    child.on('error', () => resolve(null));
-    child.on('close', resolve);
-  });
+  const exitCode = await endOf(child, report);
   if (told !== '') print(told.trimEnd());
   const summary = countReport(report, exitCode);
   rmSync(report, { force: true });
   return summary;
+}
+
+/** Resolves with vitest's exit code; null where it could not be started, or had to be ended: that is a failure. */
+function endOf(child: ChildProcess, report: string): Promise<number | null> {
+  return new Promise((resolve) => {
+    let reportedMs = 0;
+    const look = setInterval(() => {
+      if (existsSync(report)) reportedMs += lookEveryMs;
+      if (reportedMs < endsWithinMs) return;
+      print(
+        `Failed: vitest does not end, ${endsWithinMs / 1000} s after its report. Has a test left a process behind?`,
+      );
+      child.kill('SIGKILL');
+      // what was left behind may hold them for as long as it likes
+      for (const stream of [child.stdout, child.stderr]) stream?.destroy();
+      end(null);
+    }, lookEveryMs);
+    const end = (exitCode: number | null) => {
+      clearInterval(look);
+      resolve(exitCode);
+    };
+    child.on('error', () => end(null));
+    child.on('close', end);
+  });
 }
 
 const selection = select(process.argv.slice(2));

@@ -15,7 +15,7 @@ export interface NotifySocket {
 export async function listenForNotifications(folder: string): Promise<NotifySocket> {
   const path = join(folder, 'notify.sock');
   const child = spawn('perl', [join(import.meta.dirname, 'notify-socket.pl'), path], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   let printed = '';
   child.stdout.on('data', (chunk) => (printed += String(chunk)));
