@@ -33,6 +33,8 @@ export interface BackupRequest {
   /** Whether APP_ALERT_COMMAND is told of a backup that failed: nobody is looking. */
   readonly alert: boolean;
   readonly progress: (done: Progress) => void;
+  /** Told of the archive's file, which is there by now, before it is copied. */
+  readonly onCopy: (file: string) => void;
   readonly warn: (text: string) => void;
   readonly signal: AbortSignal;
 }

@@ -147,7 +147,11 @@ async function create(
   const warn = warnTo(io);
   try {
     const progress = progressTo(io);
-    const outcome = await backups.create(config, { ...request, progress, warn, signal: stop.signal });
+    const onCopy = (file: string) => {
+      if (io.stderr.isTTY === true)
+        io.stderr.write(`${file} is there; copying it by BACKUP_COPY_COMMAND …\n`);
+    };
+    const outcome = await backups.create(config, { ...request, progress, onCopy, warn, signal: stop.signal });
     for (const { path, reason } of outcome.leftOut) warn(`${path} is not in the archive: ${reason}`);
     return outcome;
   } finally {

@@ -76,7 +76,7 @@ export function statusScreen(status: Status, now: number, output: Output): strin
 }
 
 /** In a few words each: what a person has to look at. More of it stands below. */
-function whatNeedsYou(status: Status, now: number): string[] {
+export function whatNeedsYou(status: Status, now: number): string[] {
   const { certificates, state, backups, lastUpgrade, refusedReload, containers = [], geoip = [] } = status;
   const ill = containers.filter((each) => !isWell(each));
   const troubled = certificates.filter(

@@ -7,7 +7,7 @@ import { connectToService, type ServiceStatus } from '../supervisor/control-clie
 import type { Command } from './command.ts';
 import { loadFor } from './config.ts';
 import { runFolderOf } from './run-folder.ts';
-import { statusScreen, type Status, type ContainerState } from './status-screen.ts';
+import { statusScreen, type Status, type ContainerState, whatNeedsYou } from './status-screen.ts';
 
 export interface StatusParts {
   /**
@@ -60,7 +60,10 @@ export const statusCommand = ({ containers, installedRelease, whyNotRunning }: S
       return exitCodes.done;
     }
     try {
-      io.stdout.write(toJson({ running: true, ...forScripts(await all()) }));
+      const status = await all();
+      io.stdout.write(
+        toJson({ running: true, needsYou: whatNeedsYou(status, Date.now()), ...forScripts(status) }),
+      );
       return exitCodes.done;
     } catch (error) {
       if (!(error instanceof Failure) || error.exitCode !== exitCodes.notRunning) throw error;

@@ -25,6 +25,7 @@ import { favourSmallMemory } from '../core/small-memory.ts';
 import { version } from '../core/version.ts';
 import { written } from '../core/written.ts';
 import type { Alert } from '../ports/alerter.ts';
+import type { BackupCopier } from '../ports/backup-copier.ts';
 import { openDatabase } from './state.ts';
 
 export const backupsFolder = ({ dataDir }: Pick<Config, 'dataDir'>): string => join(dataDir, 'backups');
@@ -202,12 +203,19 @@ function asOwner(config: Config): void {
   makeDataFolder(config.dataDir);
 }
 
-function helpersOf(config: Config, { alert, warn, signal }: BackupRequest) {
+function helpersOf(config: Config, { alert, warn, signal, onCopy }: BackupRequest) {
   const { backupCopyCommand, alertCommand } = config;
   const tell = (text: Alert): Promise<void> =>
     tellAsOwner({ dataDir: config.dataDir, alertCommand }, text, { warn, signal });
+  const copier = backupCopyCommand === undefined ? undefined : createBackupCopyCommand(backupCopyCommand);
+  const copy: BackupCopier | undefined =
+    copier &&
+    ((file, stop) => {
+      onCopy(file);
+      return copier(file, stop);
+    });
   return {
-    copy: backupCopyCommand === undefined ? undefined : createBackupCopyCommand(backupCopyCommand),
+    copy,
     tell: alert ? tell : undefined,
   };
 }

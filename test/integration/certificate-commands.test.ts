@@ -220,6 +220,9 @@ describe('appliance status', () => {
     expect(shown).toMatchObject({
       schema: 1,
       running: true,
+      needsYou: expect.arrayContaining([
+        expect.stringContaining('certificate of host-0.some-long-name.example') as string,
+      ]) as string[],
       service: {
         version: '1.2.3',
         pid: 42,

@@ -330,6 +330,23 @@ describe('a service that was just started', () => {
   });
 });
 
+describe('a timer of backups', () => {
+  it('that still makes them after BACKUP_SCHEDULE was set to off is told with what ends it', async () => {
+    host = checkedHost();
+    const timer = 'appliance-backup.timer';
+    const unit = new Map([[timer, { active: 'active', enabled: 'enabled' } as UnitFacts]]);
+    const off = { configuration: configured, units: async () => unit };
+    expect(await host.ask(all, 'backup-timer', off)).toEqual({
+      state: 'failed',
+      words: `BACKUP_SCHEDULE is off, and ${timer} is not`,
+      remedy: 'sudo appliance install --yes',
+    });
+    expect(await host.ask(all, 'backup-timer', { ...off, units: async () => new Map() })).toMatchObject({
+      state: 'skipped',
+    });
+  });
+});
+
 describe('what is advised', () => {
   it('ends no service while the configuration would not let it come back', async () => {
     host = checkedHost();

@@ -22,7 +22,8 @@ const unitFiles: Check<DoctorContext> = {
     }
     if (missing.length > 0) return failed(`missing in ${unitsFolder}: ${missing.join(', ')}`, putBack);
     if (edited.length > 0) {
-      return warning(`edited, or of another release: ${edited.join(', ')}`, putBack);
+      const other = edited.includes(backupTimer) ? ', or of another BACKUP_SCHEDULE' : '';
+      return warning(`edited, or of another release${other}: ${edited.join(', ')}`, putBack);
     }
     return ok('they are as this release brings them');
   },
@@ -80,8 +81,11 @@ const timer: Check<DoctorContext> = {
   title: 'timer of backups',
   async run(context) {
     if (!context.installed) return notInstalled;
-    if (context.configuration.values.backupSchedule === undefined) return skipped('BACKUP_SCHEDULE is off');
+    const isOff = context.configuration.values.backupSchedule === undefined;
     const unit = (await context.units()).get(backupTimer);
+    if (isOff && unit?.active === 'active')
+      return failed(`BACKUP_SCHEDULE is off, and ${backupTimer} is not`, 'sudo appliance install --yes');
+    if (isOff) return skipped('BACKUP_SCHEDULE is off');
     if (unit === undefined) return skipped('systemd cannot be asked');
     if (unit.active === 'active' && unit.enabled === 'enabled') return ok('it is on');
     return failed(`${backupTimer} is off`, `sudo systemctl enable --now ${backupTimer}`);
