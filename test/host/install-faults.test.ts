@@ -110,6 +110,14 @@ describe('an install that is killed', () => {
     expect(listing(host)).toEqual(listing(untouched));
   });
 
+  it('while useradd had made the user and not yet its group, has both by the same command', () => {
+    wipe();
+    host.sh(`useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin appliance
+sed -i /^appliance:/d /etc/group /etc/gshadow`);
+    finishes();
+    expect(listing(host)).toEqual(listing(untouched));
+  });
+
   it('leaves nothing behind that it had begun', () => {
     expect(host.sh(`find ${ours} -name '.*.tmp'; ls /run | grep appliance-install || true`)).toBe('');
   });

@@ -120,6 +120,8 @@ export async function bootHost(kind: HostKind, print: (line: string) => void): P
   const stop = () => void execFileSync(script, ['stop', folder], { stdio: 'inherit' });
   try {
     execFileSync(script, ['boot', folder, base], { stdio: ['ignore', 'inherit', 'inherit'] });
+    // systemd makes it for the first timer that remembers when it came, and those of the base are masked
+    mkdirSync(join(folder, 'root/var/lib/systemd/timers'), { recursive: true });
     const number = readFileSync(join(folder, 'number'), 'utf8').trim();
     const closeWay = await openWayToPackages(folder, base, `10.213.${number}.1`);
     return hostIn(folder, number, () => {

@@ -10,9 +10,16 @@ import { settleFolder } from '../stack/compose-files.ts';
 const name = 'appliance';
 const folderMode = 0o750;
 
-/** Makes the user of the service where it is missing. For root on an installed host. Rejects with `service-user`. */
+/** Makes the user of the service and its group where they are missing. For root on an installed host. Rejects with `service-user`. */
 export async function settleServiceUser(): Promise<FileOwner> {
-  return (await lookUp()) ?? make();
+  const user = (await lookUp()) ?? (await make());
+  if (!(await hasServiceGroup())) await makeGroup(user);
+  return user;
+}
+
+/** Whether there is its group: a useradd that was killed has made the user alone, and systemd starts nothing without both. */
+export async function hasServiceGroup(): Promise<boolean> {
+  return (await lineOf('/etc/group')) !== undefined;
 }
 
 /** The same for its data folder too: what is there stays as it is. Rejects as `makeFolder` does as well. */
@@ -46,7 +53,7 @@ async function lineOf(file: string): Promise<readonly string[] | undefined> {
 async function make(): Promise<FileOwner> {
   const useradd = '/usr/sbin/useradd';
   // it has no home: nothing that the service could write is ever run
-  const group = (await lineOf('/etc/group')) === undefined ? ['--user-group'] : ['--gid', name];
+  const group = (await hasServiceGroup()) ? ['--gid', name] : ['--user-group'];
   const flags = ['--system', ...group, '--no-create-home', '--home-dir', '/nonexistent'];
   try {
     await promisify(execFile)(useradd, [...flags, '--shell', '/usr/sbin/nologin', name], { env: {} });
@@ -60,6 +67,20 @@ async function make(): Promise<FileOwner> {
     throw new Failure(`the user ${name}, who runs the service, is missing and cannot be made`, {
       code: 'service-user',
       remedy: `make it: sudo useradd --system --shell /usr/sbin/nologin ${name}`,
+      cause,
+    });
+  }
+}
+
+async function makeGroup({ gid }: FileOwner): Promise<void> {
+  const number = String(gid);
+  try {
+    await promisify(execFile)('/usr/sbin/groupadd', ['--system', '--gid', number, name], { env: {} });
+  } catch (cause) {
+    if (await hasServiceGroup()) return;
+    throw new Failure(`the group ${name}, of the user who runs the service, is missing and cannot be made`, {
+      code: 'service-user',
+      remedy: `make it: sudo groupadd --system --gid ${number} ${name}`,
       cause,
     });
   }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { exitCodes, Failure } from '../../../core/errors.ts';
 import type { Step } from '../plan.ts';
-import { findServiceUser, isUnsettled, settleServiceHome } from '../service-user.ts';
+import { findServiceUser, hasServiceGroup, isUnsettled, settleServiceHome } from '../service-user.ts';
 
 /** The user of the service, and the folder of its data. */
 export function userStep(dataFolder: string): Step {
@@ -14,6 +14,8 @@ export function userStep(dataFolder: string): Step {
       if (settled) {
         const { uid } = await stat(dataFolder);
         if (uid !== user?.uid) throw notOurs(dataFolder, uid, user !== undefined);
+        if (!(await hasServiceGroup()))
+          return { state: 'to-do', words: 'there is no group appliance, of the user appliance' };
         return { state: 'done', words: `the user appliance (${uid}) and its folder are there` };
       }
       return {
