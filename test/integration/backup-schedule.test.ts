@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync, mkdirSync } from 
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Appliance, applianceCommand, startAppliance } from '../support/appliance.ts';
+import { childrenOf } from '../support/child-processes.ts';
 import { until } from '../support/until.ts';
 
 let appliance: Appliance | undefined;
@@ -24,7 +25,7 @@ describe('a running service', () => {
     let shown = '';
     const look = () => {
       const own = readFileSync(`/proc/${appliance!.pid}/cmdline`, 'utf8');
-      for (const pid of appliance!.workers()) {
+      for (const pid of childrenOf(appliance!.pid)) {
         try {
           // until it is another program, it shows what the supervisor was started with
           const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
