@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { until } from './until.ts';
 
 /** A way to a TCP server that can be made slow, or broken, while it is in use. */
 export interface SlowProxy {
@@ -52,4 +54,15 @@ export async function startSlowProxy(target: number): Promise<SlowProxy> {
     },
   };
   return proxy;
+}
+
+/** How often it is dialled in three seconds, or as long as it takes until it is, and how long that was. */
+export async function dialsOf(
+  proxy: SlowProxy,
+): Promise<{ readonly dials: number; readonly spanMs: number }> {
+  const before = proxy.connections();
+  const since = performance.now();
+  await wait(3_000);
+  await until('it to be dialled', () => proxy.connections() > before);
+  return { dials: proxy.connections() - before, spanMs: performance.now() - since };
 }
